@@ -1,0 +1,860 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//DESCRIPTION Creates accounts and moves money on a cluster started with --insecure
+//JAVA 17+
+//JAVA_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+//DEPS org.postgresql:postgresql:42.7.14
+//DEPS org.jdbi:jdbi3-core:3.55.0
+//DEPS info.picocli:picocli:4.7.7
+//DEPS org.slf4j:slf4j-nop:2.0.20
+
+import java.io.*;
+import java.math.BigInteger;
+import java.net.*;
+import java.nio.charset.StandardCharsets;
+import java.security.cert.*;
+import java.sql.SQLException;
+import java.time.temporal.ChronoUnit;
+import java.util.*;
+import java.util.concurrent.*;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
+import java.util.regex.*;
+import java.util.stream.*;
+import org.jdbi.v3.core.*;
+import org.jdbi.v3.core.statement.*;
+import org.postgresql.util.PSQLException;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+
+/**
+ * Creates bank accounts and moves money between them on a CockroachDB cluster without encryption.
+ *
+ * <ol>
+ *   <li>{@code cockroach start-single-node --insecure} starts a cluster to try it on.
+ *   <li>{@code jbang BankInsecure.java --init} makes the user, the database, 100 accounts and one
+ *       transfer. Without {@code --init}, further runs make more.
+ * </ol>
+ */
+@Command(
+    name = "BankInsecure",
+    version = "BankInsecure 1.0",
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    description = "Creates bank accounts and moves money between them, without encryption.",
+    exitCodeListHeading = "%nExit status:%n",
+    exitCodeList = {
+      "0:done",
+      "1:failed, and what failed was rolled back",
+      "2:the command line is wrong",
+      "3:the outcome of a transaction is unknown; its ID is printed",
+      "4:the audit failed: money was lost or made",
+      "5:the database could not be reached, or did not let us in"
+    },
+    footerHeading = "%nExamples:%n",
+    footer = {
+      "  jbang BankInsecure.java --init",
+      "  jbang BankInsecure.java --accounts=0 --transfers=1000 --concurrency=8",
+      "  jbang BankInsecure.java --url=postgresql://maxroach@localhost:26257/bank"
+    })
+public final class BankInsecure implements Callable<Integer> {
+
+  @Option(names = "--url", description = "Default: $$DATABASE_URL, else maxroach's bank on localhost.")
+  private String url = System.getenv("DATABASE_URL");
+
+  @Option(names = "--init", description = "First make the user and the database, as root.")
+  private boolean init;
+
+  @Option(names = "--accounts", description = "Accounts to create; ${DEFAULT-VALUE} by default.")
+  private int accounts = 100;
+
+  @Option(names = "--transfers", description = "Transfers to make; ${DEFAULT-VALUE} by default.")
+  private int transfers = 1;
+
+  @Option(names = "--concurrency", description = "Workers, each with a connection of its own.")
+  private int concurrency = 1;
+
+  @Option(names = "--seed", description = "Fixes the account IDs, the balances and all choices.")
+  private Long seed;
+
+  @Option(names = "--retry-timeout", description = "Seconds to keep trying a transaction; 60.")
+  private int retryTimeout = 60;
+
+  @Option(names = "--force-retries", description = "Fail each transaction so many times first.")
+  private int forceRetries;
+
+  @Option(names = "--echo", description = "Show each SQL statement and its time.")
+  private boolean echo;
+
+  @Option(names = "--verbose", description = "Show the stack trace of an error.")
+  private boolean verbose;
+
+  private final long start = System.nanoTime();
+  private final AtomicLong begun = new AtomicLong();
+  private final AtomicLong committed = new AtomicLong();
+  private final AtomicLong retries = new AtomicLong();
+  private final Queue<UUID> unknown = new ConcurrentLinkedQueue<>();
+  private Address address;
+  private int created;
+  private Jdbi database;
+  private String product;
+  private volatile Transfer lastTransfer;
+  private volatile boolean connectedBefore;
+  private volatile long stopAt = Long.MAX_VALUE;
+
+  public static void main(String... arguments) {
+    BankInsecure bank = new BankInsecure();
+    CommandLine commandLine = new CommandLine(bank);
+    commandLine.setParameterExceptionHandler((e, given) -> bank.report(e));
+    commandLine.setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
+    CountDownLatch ended = new CountDownLatch(1);
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> bank.stop(ended)));
+    int status = commandLine.execute(arguments);
+    ended.countDown();
+    System.exit(status);
+  }
+
+  /** On Ctrl-C: begins nothing new, and gives what is under way some seconds to end. */
+  private void stop(CountDownLatch ended) {
+    stopAt = elapsedMillis() + 5_000;
+    try {
+      ended.await(10, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  @Override
+  public Integer call() throws Exception {
+    require("--accounts", accounts, 0, 10_000_000);
+    require("--transfers", transfers, 0, Integer.MAX_VALUE);
+    require("--concurrency", concurrency, 1, 1_000);
+    require("--retry-timeout", retryTimeout, 1, 86_400);
+    require("--force-retries", forceRetries, 0, 10);
+    address = Address.parse(url);
+    if (init) {
+      createUserAndDatabase();
+    }
+    database = withEcho(database(address.user(), address.database()));
+    try (Session session = new Session()) {
+      run(session);
+    }
+    return 0;
+  }
+
+  private static void require(String option, int value, int minimum, int maximum) {
+    if (value < minimum || value > maximum) {
+      throw new Failure(
+          2,
+          "%s=%d is not from %,d to %,d".formatted(option, value, minimum, maximum),
+          "Run it with --help to see what it takes.");
+    }
+  }
+
+  private void run(Session session) throws Exception {
+    SplittableRandom random = seed == null ? new SplittableRandom() : new SplittableRandom(seed);
+    product = session.read(handle -> handle.select("SELECT version()").mapTo(String.class).one());
+    System.out.printf("Connected to %s at %s; %s.%n", product.replaceAll("( \\(| on ).*", ""), address, ENCRYPTION);
+    createTable(session, ACCOUNTS);
+    Books found = books(session);
+    long[] foundIds = accountIds(session);
+    if (transfers > 0 && foundIds.length + accounts < 2) {
+      throw new Failure(2, "a transfer needs two accounts", "Ask for --accounts=2 or more.");
+    }
+    createTable(session, TRANSFERS);
+    long[] ids = createAccounts(session, foundIds, random);
+    Books before = books(session);
+    System.out.printf(
+        "Accounts: %,d before, %,d created, %,d now.%n", found.accounts(), created, before.accounts());
+    try {
+      transferAll(session, ids, random);
+    } finally {
+      printTransfers();
+    }
+    Books after = books(session);
+    System.out.printf("Total balance: %,d before, %,d after.%n", before.total(), after.total());
+    if (after.accounts() == before.accounts() && !after.total().equals(before.total())) {
+      throw new Failure(
+          4, "the total has changed though no account was added", "Find out what else writes here.");
+    }
+  }
+
+  private void printTransfers() {
+    Transfer last = lastTransfer;
+    if (transfers != 1) {
+      System.out.printf("Transfers: %,d made, %,d attempts repeated.%n", committed.get(), retries.get());
+    } else if (last != null) {
+      System.out.printf("Transfer %s: %,d moved from account %d to account %d.%n", last.id(), last.amount(), last.source(), last.target());
+      if (last.repeated()) {
+        System.out.println("  An attempt whose answer was lost had made it; its balances are not known.");
+      } else {
+        System.out.printf("  Account %d: %,d before, %,d after.%n", last.source(), last.sourceBalance(), last.sourceBalance() - last.amount());
+        System.out.printf("  Account %d: %,d before, %,d after.%n", last.target(), last.targetBalance(), last.targetBalance() + last.amount());
+      }
+    }
+  }
+
+  private long elapsedMillis() {
+    return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start);
+  }
+
+  // ---- Connection ----
+
+  private static final String URL_ADVICE =
+      "It must be like postgresql://maxroach@localhost:26257/bank, or jdbc:postgresql://...";
+
+  private static final String ENCRYPTION = "not encrypted";
+
+  private Jdbi database(String user, String name) {
+    String mode = address.parameters().getOrDefault("sslmode", "disable");
+    if (!mode.equals("disable")) {
+      throw new Failure(
+          2,
+          "sslmode=" + mode + " asks for encryption, and this program has none",
+          "Use BankSecure.java, or sslmode=disable.");
+    }
+    if (!Arrays.stream(address.hosts().split(",")).allMatch(BankInsecure::isThisMachine)) {
+      System.err.println(
+          "warning: " + address.hosts() + " is not this machine; all travels in the clear");
+    }
+    Properties properties = address.properties(user);
+    properties.setProperty("sslmode", "disable");
+    return Jdbi.create(address.jdbcUrl(name), properties);
+  }
+
+  private static boolean isThisMachine(String host) {
+    try {
+      String name = URI.create("//" + host).getHost();
+      return InetAddress.getByName(name).isLoopbackAddress();
+    } catch (UnknownHostException e) {
+      return false;
+    }
+  }
+
+  /** What a database's URL says, in libpq's form, which CockroachDB prints, or in JDBC's. */
+  record Address(String hosts, String database, String user, Map<String, String> parameters) {
+
+    private static final Pattern URL =
+        Pattern.compile(
+            "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^/?]*))?@)?"
+                + "([^@/?]*)(?:/([^/?]*))?(?:\\?(.*))?");
+
+    private static final Pattern HOST = Pattern.compile("(?:[\\w.-]+|\\[[\\w:.%]+])(:[1-9]\\d{0,4})?");
+
+    /** Reads a URL; the Failure it throws where there is none does not repeat the password in it. */
+    static Address parse(String url) {
+      Matcher parts = URL.matcher(url == null || url.isBlank() ? "postgresql://" : url.strip());
+      if (!parts.matches()) {
+        throw new Failure(2, "the URL is not that of a database", URL_ADVICE);
+      }
+      Map<String, String> parameters = new TreeMap<>();
+      for (String parameter : orElse(parts.group(5), "").split("&")) {
+        String[] pair = parameter.split("=", 2);
+        if (pair.length == 2) {
+          parameters.put(decode(pair[0]), decode(pair[1]));
+        }
+      }
+      if (parts.group(2) != null) {
+        parameters.put("password", decode(parts.group(2)));
+      }
+      String user = orElse(parts.group(1), orElse(parameters.get("user"), "maxroach"));
+      return new Address(
+          hosts(orElse(parts.group(3), "localhost")),
+          decode(orElse(parts.group(4), "bank")),
+          decode(user),
+          parameters);
+    }
+
+    private static String hosts(String list) {
+      return Arrays.stream(list.split(",", -1)).map(Address::host).collect(Collectors.joining(","));
+    }
+
+    private static String host(String host) {
+      Matcher parts = HOST.matcher(host);
+      if (!parts.matches()) {
+        throw new Failure(2, "the URL's host is malformed: " + host, URL_ADVICE);
+      }
+      return parts.group(1) == null ? host + ":26257" : host;
+    }
+
+    private static String orElse(String text, String otherwise) {
+      return text == null || text.isEmpty() ? otherwise : text;
+    }
+
+    private static String decode(String text) {
+      try {
+        return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
+      } catch (IllegalArgumentException e) {
+        throw new Failure(2, "the URL has a % that starts no code", "Write %25 for a percent sign.");
+      }
+    }
+
+    /** The settings of a connection: the URL's own, and what it leaves open. */
+    Properties properties(String name) {
+      Properties properties = new Properties();
+      properties.setProperty("loginTimeout", "4");
+      properties.setProperty("connectTimeout", "2");
+      properties.setProperty("loadBalanceHosts", "true");
+      // Without this pgjdbc would send the application's name in a statement of its own.
+      properties.setProperty("assumeMinServerVersion", "9.0");
+      properties.setProperty("ApplicationName", "BankInsecure");
+      properties.putAll(parameters);
+      if (!name.equals(user)) {
+        properties.remove("password");
+      }
+      properties.setProperty("user", name);
+      // PostgreSQL, unlike CockroachDB, is not SERIALIZABLE unless asked.
+      properties.merge(
+          "options", "-c default_transaction_isolation=serializable", (own, ours) -> own + " " + ours);
+      return properties;
+    }
+
+    String jdbcUrl(String name) {
+      return "jdbc:postgresql://" + hosts + "/" + URLEncoder.encode(name, StandardCharsets.UTF_8);
+    }
+
+    @Override
+    public String toString() {
+      return hosts + ", database " + database + ", user " + user;
+    }
+  }
+
+  /** Does as root what the tutorial does by hand in cockroach sql, where it is not done yet. */
+  private void createUserAndDatabase() throws Exception {
+    String user = quoted(address.user());
+    String bank = quoted(address.database());
+    try (Handle root = withEcho(database("root", "postgres")).open()) {
+      if (!exists(root, "SELECT count(*) FROM pg_roles WHERE rolname = ?", address.user())) {
+        root.execute("CREATE USER " + user);
+      }
+      if (!exists(root, "SELECT count(*) FROM pg_database WHERE datname = ?", address.database())) {
+        root.execute("CREATE DATABASE " + bank);
+        root.execute("ALTER DATABASE " + bank + " OWNER TO " + user);
+      }
+      root.execute("GRANT ALL ON DATABASE " + bank + " TO " + user);
+    }
+  }
+
+  private Jdbi withEcho(Jdbi database) {
+    if (echo) {
+      database.setSqlLogger(
+          new SqlLogger() {
+            @Override
+            public void logAfterExecution(StatementContext context) {
+              print(context, "");
+            }
+
+            @Override
+            public void logException(StatementContext context, SQLException e) {
+              print(context, " failed: " + e.getSQLState());
+            }
+
+            private void print(StatementContext context, String end) {
+              String sql = context.getRenderedSql().strip().replaceAll("\\s+", " ");
+              long micros = context.getElapsedTime(ChronoUnit.MICROS);
+              System.err.printf("%8.1f ms  %s%s%n", micros / 1_000.0, sql, end);
+            }
+          });
+    }
+    return database;
+  }
+
+  private static boolean exists(Handle handle, String count, String name) {
+    return handle.select(count, name).mapTo(int.class).one() > 0;
+  }
+
+  private static String quoted(String name) {
+    return '"' + name.replace("\"", "\"\"") + '"';
+  }
+
+  // ---- Tables ----
+
+  private static final String ACCOUNTS =
+      """
+      CREATE TABLE IF NOT EXISTS accounts (
+        id INT8 PRIMARY KEY,
+        balance INT8 NOT NULL CHECK (balance >= 0)
+      )
+      """;
+
+  private static final String TRANSFERS =
+      """
+      CREATE TABLE IF NOT EXISTS transfers (
+        id UUID PRIMARY KEY,
+        source INT8,
+        target INT8,
+        amount INT8,
+        created_at TIMESTAMPTZ
+      )
+      """;
+
+  /** CockroachDB wants a change of the schema to stand alone, outside any transaction. */
+  private void createTable(Session session, String statement) throws InterruptedException {
+    try {
+      session.read(handle -> handle.execute(statement));
+    } catch (UnableToExecuteStatementException e) {
+      // Two runs that start together both find it missing, and PostgreSQL tells the later one so.
+      if (!hasState(e, "42P07|23505")) {
+        throw e;
+      }
+    }
+  }
+
+  /** What the books say in one consistent read; the total is in whole units. */
+  record Books(long accounts, BigInteger total) {}
+
+  private static Books books(Session session) throws InterruptedException {
+    return session.read(
+        handle ->
+            handle
+                .createQuery("SELECT count(*), coalesce(sum(balance), 0) FROM accounts")
+                .map((row, context) -> new Books(row.getLong(1), row.getBigDecimal(2).toBigInteger()))
+                .one());
+  }
+
+  // ---- Accounts ----
+
+  private static final int PAGE = 50_000;
+  private static final int CHUNK = 1_000;
+  private static final long MAXIMUM_ID = 1_000_000_000_000_000L;
+
+  /** Reads page by page, since a million rows in one answer would fill the memory. */
+  private static long[] accountIds(Session session) throws InterruptedException {
+    List<long[]> pages = new ArrayList<>();
+    long last = Long.MIN_VALUE;
+    do {
+      long after = last;
+      long[] page = session.read(handle -> accountIds(handle, after));
+      pages.add(page);
+      last = page.length < PAGE ? Long.MAX_VALUE : page[PAGE - 1];
+    } while (last < Long.MAX_VALUE);
+    return joined(pages);
+  }
+
+  private static long[] accountIds(Handle handle, long after) {
+    return handle
+        .createQuery("SELECT id FROM accounts WHERE id > :after ORDER BY id LIMIT :page")
+        .bind("after", after)
+        .bind("page", PAGE)
+        .mapTo(long.class)
+        .stream()
+        .mapToLong(id -> id)
+        .toArray();
+  }
+
+  private static long[] joined(List<long[]> parts) {
+    return parts.stream().flatMapToLong(Arrays::stream).toArray();
+  }
+
+  /** Creates the accounts asked for and returns the IDs of all that can be chosen from. */
+  private long[] createAccounts(Session session, long[] found, SplittableRandom random)
+      throws InterruptedException {
+    List<long[]> chunks = new ArrayList<>(List.of(found));
+    while (created < accounts && stopAt == Long.MAX_VALUE) {
+      long[] ids = freshIds(Math.min(accounts - created, CHUNK), found, random);
+      long[] balances = random.longs(ids.length, 0, 1_000_000).toArray();
+      String name = ids.length + " accounts, the first of them " + ids[0];
+      // Where another run took an ID in the meantime, one account more is made.
+      created += session.commit(name, (handle, again) -> insert(handle, ids, balances, again));
+      chunks.add(ids);
+    }
+    return joined(chunks);
+  }
+
+  private static long[] freshIds(int count, long[] taken, SplittableRandom random) {
+    return random
+        .longs(1, MAXIMUM_ID)
+        .filter(id -> Arrays.binarySearch(taken, id) < 0)
+        .limit(count)
+        .toArray();
+  }
+
+  /** Inserts a chunk in one statement and returns how many accounts it made, now or before. */
+  private static int insert(Handle handle, long[] ids, long[] balances, boolean again) {
+    int inserted =
+        handle
+            .createUpdate(
+                """
+                INSERT INTO accounts (id, balance)
+                SELECT unnest(CAST(:ids AS INT8[])), unnest(CAST(:balances AS INT8[]))
+                ON CONFLICT (id) DO NOTHING
+                """)
+            .bind("ids", ids)
+            .bind("balances", balances)
+            .execute();
+    return again ? ids.length : inserted;
+  }
+
+  // ---- Transfer ----
+
+  /**
+   * A transfer that was committed, in whole units, with the balances it found.
+   *
+   * @param repeated whether an earlier attempt, whose answer was lost, had made it
+   */
+  record Transfer(
+      UUID id,
+      long source,
+      long target,
+      long amount,
+      long sourceBalance,
+      long targetBalance,
+      boolean repeated) {}
+
+  /**
+   * Moves half of the source's balance. One statement is one round trip, and a transaction that
+   * CockroachDB can retry by itself. It changes nothing where the ledger has the ID already, so it
+   * can be sent again after a lost answer.
+   */
+  private static Transfer transfer(Handle handle, UUID id, long source, long target) {
+    return handle
+        .createQuery(
+            """
+            WITH pair AS (
+              SELECT id, balance FROM accounts
+              WHERE id IN (:source, :target) ORDER BY id FOR UPDATE
+            ), entry AS (
+              INSERT INTO transfers (id, source, target, amount, created_at)
+              SELECT CAST(:id AS UUID), s.id, t.id, s.balance >> 1, now()
+              FROM pair s JOIN pair t ON s.id = :source AND t.id = :target
+              ON CONFLICT (id) DO NOTHING
+              RETURNING source, target, amount
+            ), movement AS (
+              UPDATE accounts
+              SET balance = balance + CASE WHEN id = source THEN -amount ELSE amount END
+              FROM entry WHERE id IN (source, target)
+              RETURNING id
+            )
+            SELECT s.balance AS source_balance, t.balance AS target_balance, entry.amount
+            FROM pair s JOIN pair t ON s.id = :source AND t.id = :target
+            LEFT JOIN entry ON true
+            """)
+        .bind("id", id)
+        .bind("source", source)
+        .bind("target", target)
+        .map(
+            (row, context) -> {
+              boolean repeated = row.getObject("amount") == null;
+              long amount = repeated ? amountInLedger(handle, id) : row.getLong("amount");
+              return new Transfer(
+                  id,
+                  source,
+                  target,
+                  amount,
+                  row.getLong("source_balance"),
+                  row.getLong("target_balance"),
+                  repeated);
+            })
+        .findOne()
+        .orElseThrow(() -> new Failure(1, "account " + source + " or " + target + " is gone", ""));
+  }
+
+  private static long amountInLedger(Handle handle, UUID id) {
+    return handle.select("SELECT amount FROM transfers WHERE id = ?", id).mapTo(long.class).one();
+  }
+
+  // ---- Retry ----
+
+  /** Work that may be sent again; it is told whether an earlier attempt may have succeeded. */
+  interface Work<R> {
+    R run(Handle handle, boolean again);
+  }
+
+  /** A connection for one thread, and the loop that each transaction on it goes through. */
+  private final class Session implements AutoCloseable {
+    private Handle handle;
+
+    /** Runs a transaction that may be lost without harm: a query, or a change of the schema. */
+    <R> R read(Function<Handle, R> work) throws InterruptedException {
+      try {
+        return attempt("", 0, (connection, again) -> work.apply(connection));
+      } catch (OutcomeUnknown e) {
+        throw (JdbiException) e.getCause();
+      }
+    }
+
+    /** Runs a transaction that writes; throws OutcomeUnknown where it may have been committed. */
+    <R> R commit(String name, Work<R> work) throws InterruptedException {
+      return attempt(name, forceRetries, work);
+    }
+
+    /**
+     * Runs one statement, which is a transaction of its own, until it is known to be committed.
+     * Where the server rolled it back (CockroachDB's "Transaction Retry Error Reference") nothing
+     * has happened. Where the connection broke nobody knows, but the work may be sent twice. Both
+     * are tried again after a random and growing pause; any other error would only come back.
+     */
+    private <R> R attempt(String name, int failures, Work<R> work) throws InterruptedException {
+      long deadline = elapsedMillis() + TimeUnit.SECONDS.toMillis(retryTimeout);
+      boolean unknown = false;
+      for (int attempt = 1; ; attempt++) {
+        boolean sent = false;
+        try {
+          connect(deadline);
+          if (attempt <= failures) {
+            failOnPurpose();
+          }
+          sent = true;
+          return work.run(handle, unknown);
+        } catch (JdbiException e) {
+          boolean rolledBack = hasState(e, "40001|40P01");
+          boolean lost = !rolledBack && (sent ? isConnectionLost(e) : isWorthConnectingAgain(e));
+          unknown |= sent && lost;
+          long pause = backoff(attempt);
+          boolean late = elapsedMillis() + pause > Math.min(deadline, stopAt);
+          if (late || !(rolledBack || lost)) {
+            throw unknown ? new OutcomeUnknown(name, e) : e;
+          }
+          if (lost) {
+            close();
+          }
+          retries.incrementAndGet();
+          System.err.printf("attempt %d failed, next in %d ms: %s%n", attempt, pause, reason(e));
+          Thread.sleep(pause);
+        }
+      }
+    }
+
+    private void connect(long deadline) {
+      if (handle == null) {
+        handle = database.open();
+        connectedBefore = true;
+      }
+      // A server that falls silent must leave time for another attempt.
+      long patience = Math.max(1_000, (deadline - elapsedMillis()) / 2);
+      try {
+        handle.getConnection().setNetworkTimeout(Runnable::run, (int) patience);
+      } catch (SQLException e) {
+        throw new ConnectionException(e);
+      }
+    }
+
+    /** Has the server itself raise 40001, by the means that each of the two offers. */
+    private void failOnPurpose() {
+      if (!product.startsWith("CockroachDB")) {
+        handle.execute("DO $$ BEGIN RAISE 'forced by --force-retries' USING ERRCODE = '40001'; END $$");
+      }
+      handle.execute("SET inject_retry_errors_enabled = true");
+      try {
+        handle.useTransaction(transaction -> transaction.execute("SELECT 1"));
+      } finally {
+        handle.execute("SET inject_retry_errors_enabled = false");
+      }
+    }
+
+    /** Asks the ledger once, for lack of time, about a transfer that may have been committed. */
+    boolean isInLedger(UUID id) {
+      try {
+        connect(0);
+        return handle.select("SELECT count(*) FROM transfers WHERE id = ?", id).mapTo(int.class).one() > 0;
+      } catch (JdbiException e) {
+        return false;
+      }
+    }
+
+    @Override
+    public void close() {
+      if (handle != null) {
+        handle.close();
+        handle = null;
+      }
+    }
+  }
+
+  /** A random pause in milliseconds below a bound that doubles from 20 to 1,000. */
+  private static long backoff(int attempt) {
+    return ThreadLocalRandom.current().nextLong(Math.min(1_000, 10L << Math.min(attempt, 10)));
+  }
+
+  private static boolean isConnectionLost(Exception e) {
+    return hasState(e, "40003|57P0.|08...");
+  }
+
+  /** Starting or full servers are waited for; a network that never worked is not. */
+  private boolean isWorthConnectingAgain(Exception e) {
+    return hasState(e, "57P0.|53300")
+        || (connectedBefore && (hasState(e, "08001") || hasCause(e, SocketException.class) || hasCause(e, SocketTimeoutException.class) || hasCause(e, EOFException.class)));
+  }
+
+  private static boolean hasState(Exception e, String states) {
+    return causes(e)
+        .anyMatch(c -> c instanceof SQLException s && Objects.toString(s.getSQLState()).matches(states));
+  }
+
+  private static boolean hasCause(Exception e, Class<?> type) {
+    return causes(e).anyMatch(type::isInstance);
+  }
+
+  private static Stream<Throwable> causes(Throwable e) {
+    return Stream.iterate(e, Objects::nonNull, Throwable::getCause);
+  }
+
+  // ---- Load ----
+
+  /** Makes the transfers with as many workers as asked for, each with its own connection. */
+  private void transferAll(Session session, long[] ids, SplittableRandom random) throws Exception {
+    List<Callable<Void>> tasks = new ArrayList<>();
+    for (int worker = 0; worker < concurrency; worker++) {
+      SplittableRandom choices = random.split();
+      Session own = worker == 0 ? session : new Session();
+      tasks.add(() -> work(own, ids, choices));
+    }
+    ExecutorService workers = Executors.newFixedThreadPool(concurrency);
+    try {
+      for (Future<Void> end : workers.invokeAll(tasks)) {
+        end.get();
+      }
+    } catch (ExecutionException e) {
+      if (unknown.isEmpty()) {
+        throw (Exception) e.getCause();
+      }
+      String list = unknown.stream().map(UUID::toString).collect(Collectors.joining(", "));
+      throw new OutcomeUnknown("transfer " + list, (Exception) e.getCause().getCause());
+    } finally {
+      workers.shutdown();
+    }
+  }
+
+  private Void work(Session session, long[] ids, SplittableRandom choices) throws Exception {
+    try (session) {
+      while (stopAt == Long.MAX_VALUE && begun.incrementAndGet() <= transfers) {
+        int source = choices.nextInt(ids.length);
+        int other = choices.nextInt(ids.length - 1);
+        int target = other < source ? other : other + 1;
+        transferOnce(session, UUID.randomUUID(), ids[source], ids[target]);
+      }
+    } catch (Exception e) {
+      begun.set(transfers);
+      throw e;
+    }
+    return null;
+  }
+
+  private void transferOnce(Session session, UUID id, long source, long target)
+      throws InterruptedException {
+    try {
+      lastTransfer =
+          session.commit(
+              "transfer " + id, (handle, again) -> transfer(handle, id, source, target));
+    } catch (OutcomeUnknown e) {
+      if (!session.isInLedger(id)) {
+        unknown.add(id);
+        throw e;
+      }
+    }
+    committed.incrementAndGet();
+  }
+
+  // ---- Errors ----
+
+  /** What ends the program: its exit status, what happened, and what to do about it. */
+  static class Failure extends RuntimeException {
+    private static final long serialVersionUID = 1;
+    final int status;
+    final String advice;
+
+    Failure(int status, String message, String advice) {
+      this(status, message, advice, null);
+    }
+
+    Failure(int status, String message, String advice, Exception cause) {
+      super(message, cause);
+      this.status = status;
+      this.advice = advice;
+    }
+  }
+
+  /** Thrown when the time is over and an attempt may have been committed. */
+  static final class OutcomeUnknown extends Failure {
+    private static final long serialVersionUID = 1;
+
+    OutcomeUnknown(String what, Exception cause) {
+      super(
+          3,
+          "it is not known whether this was committed: " + what,
+          "SELECT * FROM transfers WHERE id = '...' tells, once the database answers again.",
+          cause);
+    }
+  }
+
+  /** Prints an error and an advice, a line each, and returns the exit status. */
+  private int report(Exception e) {
+    if (verbose) {
+      e.printStackTrace();
+    }
+    Failure failure = e instanceof Failure known ? known : diagnose(e);
+    System.err.println("error: " + printable(failure.getMessage()));
+    System.err.println(failure.advice);
+    return failure.status;
+  }
+
+  private Failure diagnose(Exception e) {
+    if (e instanceof ParameterException) {
+      return new Failure(2, e.getMessage(), "Run it with --help to see what it takes.");
+    }
+    if (e instanceof ConnectionException) {
+      String message = "cannot connect to " + address.hosts() + ": " + reason(e);
+      return new Failure(5, message, connectionAdvice(e), e);
+    }
+    if (isConnectionLost(e)) {
+      String message = "the connection to " + address.hosts() + " was lost: " + reason(e);
+      return new Failure(5, message, "See whether the server runs, and start again.", e);
+    }
+    return new Failure(1, reason(e), statementAdvice(e), e);
+  }
+
+  /** What the server said or, where it said nothing, the innermost cause. */
+  private static String reason(Exception e) {
+    Throwable last = e;
+    for (Throwable cause : causes(e).toList()) {
+      if (cause instanceof PSQLException server && server.getServerErrorMessage() != null) {
+        return server.getServerErrorMessage().getMessage() + " (SQLSTATE " + server.getSQLState() + ")";
+      }
+      last = cause;
+    }
+    return (last instanceof UnknownHostException ? "unknown host " : "") + last.getMessage();
+  }
+
+  private static String connectionAdvice(Exception e) {
+    if (hasCause(e, UnknownHostException.class)) {
+      return "Check the host name in the URL.";
+    }
+    if (hasCause(e, ConnectException.class)) {
+      return "Start the server, or check the host and the port in the URL.";
+    }
+    if (hasCause(e, CertificateException.class)) {
+      return "Use the ca.crt of this cluster: name its folder with --certs-dir.";
+    }
+    if (reason(e).contains("hostnameverifier")) {
+      return "Put a host name into the URL that the server's certificate is for.";
+    }
+    if (hasState(e, "08004") || reason(e).matches(".*(secure mode|no encryption).*")) {
+      return "Use BankSecure.java on a secure cluster, BankInsecure.java on an insecure one.";
+    }
+    if (hasState(e, "28...|3D000")) {
+      return "Check user, password and certificate; --init makes the user and the database.";
+    }
+    return "Check the URL, and that the server there is a database and answers.";
+  }
+
+  private static String statementAdvice(Exception e) {
+    if (hasState(e, "42501")) {
+      return "Grant the user its rights on the database; --init does.";
+    }
+    if (hasState(e, "42...|23502")) {
+      return "A table accounts or transfers of another shape is in the way: use another database.";
+    }
+    if (hasState(e, "25006")) {
+      return "Connect to a server that takes writes.";
+    }
+    if (hasState(e, "40...")) {
+      return "Others were always faster: try a longer --retry-timeout or a lower --concurrency.";
+    }
+    return "What failed was rolled back; --verbose shows where it was.";
+  }
+
+  private static String printable(String text) {
+    return text.replaceAll("\\p{Cntrl}", " ");
+  }
+}

@@ -60,7 +60,9 @@ import picocli.CommandLine.ParameterException;
     })
 public final class BankInsecure implements Callable<Integer> {
 
-  @Option(names = "--url", description = "Default: $$DATABASE_URL, else maxroach's bank on localhost.")
+  @Option(
+      names = "--url",
+      description = "Default: $$DATABASE_URL, else maxroach's bank on localhost.")
   private String url = System.getenv("DATABASE_URL");
 
   @Option(names = "--init", description = "First make the user and the database, as root.")
@@ -94,6 +96,7 @@ public final class BankInsecure implements Callable<Integer> {
   private final AtomicLong begun = new AtomicLong();
   private final AtomicLong committed = new AtomicLong();
   private final AtomicLong retries = new AtomicLong();
+  private final Set<Session> sessions = ConcurrentHashMap.newKeySet();
   private final Queue<UUID> unknown = new ConcurrentLinkedQueue<>();
   private Address address;
   private int created;
@@ -117,9 +120,12 @@ public final class BankInsecure implements Callable<Integer> {
 
   /** On Ctrl-C: begins nothing new, and gives what is under way some seconds to end. */
   private void stop(CountDownLatch ended) {
-    stopAt = elapsedMillis() + 5_000;
+    stopAt = elapsedMillis() + 3_000;
     try {
-      ended.await(10, TimeUnit.SECONDS);
+      if (!ended.await(5, TimeUnit.SECONDS)) {
+        sessions.forEach(Session::abort);
+        ended.await(5, TimeUnit.SECONDS);
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -155,7 +161,9 @@ public final class BankInsecure implements Callable<Integer> {
   private void run(Session session) throws Exception {
     SplittableRandom random = seed == null ? new SplittableRandom() : new SplittableRandom(seed);
     product = session.read(handle -> handle.select("SELECT version()").mapTo(String.class).one());
-    System.out.printf("Connected to %s at %s; %s.%n", product.replaceAll("( \\(| on ).*", ""), address, ENCRYPTION);
+    System.out.printf(
+        "Connected to %s at %s; %s.%n",
+        product.replaceAll("( \\(| on ).*", ""), address, ENCRYPTION);
     createTable(session, ACCOUNTS);
     Books found = books(session);
     long[] foundIds = accountIds(session);
@@ -164,33 +172,46 @@ public final class BankInsecure implements Callable<Integer> {
     }
     createTable(session, TRANSFERS);
     long[] ids = createAccounts(session, foundIds, random);
-    Books before = books(session);
+    Books before = created == 0 ? found : books(session);
     System.out.printf(
-        "Accounts: %,d before, %,d created, %,d now.%n", found.accounts(), created, before.accounts());
+        "Accounts: %,d before, %,d created, %,d now.%n",
+        found.accounts(), created, before.accounts());
     try {
       transferAll(session, ids, random);
     } finally {
       printTransfers();
     }
     Books after = books(session);
+    if (retries.get() > 0) {
+      System.out.printf("Retries: %,d.%n", retries.get());
+    }
     System.out.printf("Total balance: %,d before, %,d after.%n", before.total(), after.total());
     if (after.accounts() == before.accounts() && !after.total().equals(before.total())) {
       throw new Failure(
-          4, "the total has changed though no account was added", "Find out what else writes here.");
+          4,
+          "the total has changed though no account was added",
+          "Find out what else writes here.");
     }
   }
 
   private void printTransfers() {
     Transfer last = lastTransfer;
     if (transfers != 1) {
-      System.out.printf("Transfers: %,d made, %,d attempts repeated.%n", committed.get(), retries.get());
+      System.out.printf("Transfers: %,d made.%n", committed.get());
     } else if (last != null) {
-      System.out.printf("Transfer %s: %,d moved from account %d to account %d.%n", last.id(), last.amount(), last.source(), last.target());
+      System.out.printf(
+          "Transfer %s: %,d moved from account %d to account %d.%n",
+          last.id(), last.amount(), last.source(), last.target());
       if (last.repeated()) {
-        System.out.println("  An attempt whose answer was lost had made it; its balances are not known.");
+        System.out.println(
+            "  An attempt whose answer was lost had made it; its balances are not known.");
       } else {
-        System.out.printf("  Account %d: %,d before, %,d after.%n", last.source(), last.sourceBalance(), last.sourceBalance() - last.amount());
-        System.out.printf("  Account %d: %,d before, %,d after.%n", last.target(), last.targetBalance(), last.targetBalance() + last.amount());
+        System.out.printf(
+            "  Account %d: %,d before, %,d after.%n",
+            last.source(), last.sourceBalance(), last.sourceBalance() - last.amount());
+        System.out.printf(
+            "  Account %d: %,d before, %,d after.%n",
+            last.target(), last.targetBalance(), last.targetBalance() + last.amount());
       }
     }
   }
@@ -200,9 +221,6 @@ public final class BankInsecure implements Callable<Integer> {
   }
 
   // ---- Connection ----
-
-  private static final String URL_ADVICE =
-      "It must be like postgresql://maxroach@localhost:26257/bank, or jdbc:postgresql://...";
 
   private static final String ENCRYPTION = "not encrypted";
 
@@ -232,93 +250,7 @@ public final class BankInsecure implements Callable<Integer> {
     }
   }
 
-  /** What a database's URL says, in libpq's form, which CockroachDB prints, or in JDBC's. */
-  record Address(String hosts, String database, String user, Map<String, String> parameters) {
-
-    private static final Pattern URL =
-        Pattern.compile(
-            "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^/?]*))?@)?"
-                + "([^@/?]*)(?:/([^/?]*))?(?:\\?(.*))?");
-
-    private static final Pattern HOST = Pattern.compile("(?:[\\w.-]+|\\[[\\w:.%]+])(:[1-9]\\d{0,4})?");
-
-    /** Reads a URL; the Failure it throws where there is none does not repeat the password in it. */
-    static Address parse(String url) {
-      Matcher parts = URL.matcher(url == null || url.isBlank() ? "postgresql://" : url.strip());
-      if (!parts.matches()) {
-        throw new Failure(2, "the URL is not that of a database", URL_ADVICE);
-      }
-      Map<String, String> parameters = new TreeMap<>();
-      for (String parameter : orElse(parts.group(5), "").split("&")) {
-        String[] pair = parameter.split("=", 2);
-        if (pair.length == 2) {
-          parameters.put(decode(pair[0]), decode(pair[1]));
-        }
-      }
-      if (parts.group(2) != null) {
-        parameters.put("password", decode(parts.group(2)));
-      }
-      String user = orElse(parts.group(1), orElse(parameters.get("user"), "maxroach"));
-      return new Address(
-          hosts(orElse(parts.group(3), "localhost")),
-          decode(orElse(parts.group(4), "bank")),
-          decode(user),
-          parameters);
-    }
-
-    private static String hosts(String list) {
-      return Arrays.stream(list.split(",", -1)).map(Address::host).collect(Collectors.joining(","));
-    }
-
-    private static String host(String host) {
-      Matcher parts = HOST.matcher(host);
-      if (!parts.matches()) {
-        throw new Failure(2, "the URL's host is malformed: " + host, URL_ADVICE);
-      }
-      return parts.group(1) == null ? host + ":26257" : host;
-    }
-
-    private static String orElse(String text, String otherwise) {
-      return text == null || text.isEmpty() ? otherwise : text;
-    }
-
-    private static String decode(String text) {
-      try {
-        return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
-      } catch (IllegalArgumentException e) {
-        throw new Failure(2, "the URL has a % that starts no code", "Write %25 for a percent sign.");
-      }
-    }
-
-    /** The settings of a connection: the URL's own, and what it leaves open. */
-    Properties properties(String name) {
-      Properties properties = new Properties();
-      properties.setProperty("loginTimeout", "4");
-      properties.setProperty("connectTimeout", "2");
-      properties.setProperty("loadBalanceHosts", "true");
-      // Without this pgjdbc would send the application's name in a statement of its own.
-      properties.setProperty("assumeMinServerVersion", "9.0");
-      properties.setProperty("ApplicationName", "BankInsecure");
-      properties.putAll(parameters);
-      if (!name.equals(user)) {
-        properties.remove("password");
-      }
-      properties.setProperty("user", name);
-      // PostgreSQL, unlike CockroachDB, is not SERIALIZABLE unless asked.
-      properties.merge(
-          "options", "-c default_transaction_isolation=serializable", (own, ours) -> own + " " + ours);
-      return properties;
-    }
-
-    String jdbcUrl(String name) {
-      return "jdbc:postgresql://" + hosts + "/" + URLEncoder.encode(name, StandardCharsets.UTF_8);
-    }
-
-    @Override
-    public String toString() {
-      return hosts + ", database " + database + ", user " + user;
-    }
-  }
+  // ---- User, database and tables ----
 
   /** Does as root what the tutorial does by hand in cockroach sql, where it is not done yet. */
   private void createUserAndDatabase() throws Exception {
@@ -336,30 +268,6 @@ public final class BankInsecure implements Callable<Integer> {
     }
   }
 
-  private Jdbi withEcho(Jdbi database) {
-    if (echo) {
-      database.setSqlLogger(
-          new SqlLogger() {
-            @Override
-            public void logAfterExecution(StatementContext context) {
-              print(context, "");
-            }
-
-            @Override
-            public void logException(StatementContext context, SQLException e) {
-              print(context, " failed: " + e.getSQLState());
-            }
-
-            private void print(StatementContext context, String end) {
-              String sql = context.getRenderedSql().strip().replaceAll("\\s+", " ");
-              long micros = context.getElapsedTime(ChronoUnit.MICROS);
-              System.err.printf("%8.1f ms  %s%s%n", micros / 1_000.0, sql, end);
-            }
-          });
-    }
-    return database;
-  }
-
   private static boolean exists(Handle handle, String count, String name) {
     return handle.select(count, name).mapTo(int.class).one() > 0;
   }
@@ -367,8 +275,6 @@ public final class BankInsecure implements Callable<Integer> {
   private static String quoted(String name) {
     return '"' + name.replace("\"", "\"\"") + '"';
   }
-
-  // ---- Tables ----
 
   private static final String ACCOUNTS =
       """
@@ -409,7 +315,9 @@ public final class BankInsecure implements Callable<Integer> {
         handle ->
             handle
                 .createQuery("SELECT count(*), coalesce(sum(balance), 0) FROM accounts")
-                .map((row, context) -> new Books(row.getLong(1), row.getBigDecimal(2).toBigInteger()))
+                .map(
+                    (row, context) ->
+                        new Books(row.getLong(1), row.getBigDecimal(2).toBigInteger()))
                 .one());
   }
 
@@ -563,7 +471,11 @@ public final class BankInsecure implements Callable<Integer> {
 
   /** A connection for one thread, and the loop that each transaction on it goes through. */
   private final class Session implements AutoCloseable {
-    private Handle handle;
+    private volatile Handle handle;
+
+    Session() {
+      sessions.add(this);
+    }
 
     /** Runs a transaction that may be lost without harm: a query, or a change of the schema. */
     <R> R read(Function<Handle, R> work) throws InterruptedException {
@@ -633,7 +545,8 @@ public final class BankInsecure implements Callable<Integer> {
     /** Has the server itself raise 40001, by the means that each of the two offers. */
     private void failOnPurpose() {
       if (!product.startsWith("CockroachDB")) {
-        handle.execute("DO $$ BEGIN RAISE 'forced by --force-retries' USING ERRCODE = '40001'; END $$");
+        handle.execute(
+            "DO $$ BEGIN RAISE 'forced by --force-retries' USING ERRCODE = '40001'; END $$");
       }
       handle.execute("SET inject_retry_errors_enabled = true");
       try {
@@ -647,9 +560,22 @@ public final class BankInsecure implements Callable<Integer> {
     boolean isInLedger(UUID id) {
       try {
         connect(0);
-        return handle.select("SELECT count(*) FROM transfers WHERE id = ?", id).mapTo(int.class).one() > 0;
+        return handle
+                .select("SELECT count(*) FROM transfers WHERE id = ?", id)
+                .mapTo(int.class)
+                .one()
+            > 0;
       } catch (JdbiException e) {
         return false;
+      }
+    }
+
+    /** Breaks the connection under a statement that another thread waits for. */
+    void abort() {
+      try {
+        handle.getConnection().abort(Runnable::run);
+      } catch (SQLException | RuntimeException e) {
+        // It was closed already.
       }
     }
 
@@ -674,12 +600,17 @@ public final class BankInsecure implements Callable<Integer> {
   /** Starting or full servers are waited for; a network that never worked is not. */
   private boolean isWorthConnectingAgain(Exception e) {
     return hasState(e, "57P0.|53300")
-        || (connectedBefore && (hasState(e, "08001") || hasCause(e, SocketException.class) || hasCause(e, SocketTimeoutException.class) || hasCause(e, EOFException.class)));
+        || (connectedBefore
+            && (hasState(e, "08001")
+                || hasCause(e, SocketException.class)
+                || hasCause(e, SocketTimeoutException.class)
+                || hasCause(e, EOFException.class)));
   }
 
   private static boolean hasState(Exception e, String states) {
     return causes(e)
-        .anyMatch(c -> c instanceof SQLException s && Objects.toString(s.getSQLState()).matches(states));
+        .anyMatch(
+            c -> c instanceof SQLException s && Objects.toString(s.getSQLState()).matches(states));
   }
 
   private static boolean hasCause(Exception e, Class<?> type) {
@@ -735,8 +666,7 @@ public final class BankInsecure implements Callable<Integer> {
       throws InterruptedException {
     try {
       lastTransfer =
-          session.commit(
-              "transfer " + id, (handle, again) -> transfer(handle, id, source, target));
+          session.commit("transfer " + id, (handle, again) -> transfer(handle, id, source, target));
     } catch (OutcomeUnknown e) {
       if (!session.isInLedger(id)) {
         unknown.add(id);
@@ -809,7 +739,10 @@ public final class BankInsecure implements Callable<Integer> {
     Throwable last = e;
     for (Throwable cause : causes(e).toList()) {
       if (cause instanceof PSQLException server && server.getServerErrorMessage() != null) {
-        return server.getServerErrorMessage().getMessage() + " (SQLSTATE " + server.getSQLState() + ")";
+        return server.getServerErrorMessage().getMessage()
+            + " (SQLSTATE "
+            + server.getSQLState()
+            + ")";
       }
       last = cause;
     }
@@ -856,5 +789,129 @@ public final class BankInsecure implements Callable<Integer> {
 
   private static String printable(String text) {
     return text.replaceAll("\\p{Cntrl}", " ");
+  }
+
+  private Jdbi withEcho(Jdbi database) {
+    if (echo) {
+      database.setSqlLogger(
+          new SqlLogger() {
+            @Override
+            public void logAfterExecution(StatementContext context) {
+              print(context, "");
+            }
+
+            @Override
+            public void logException(StatementContext context, SQLException e) {
+              print(context, " failed: " + e.getSQLState());
+            }
+
+            private void print(StatementContext context, String end) {
+              String sql = context.getRenderedSql().strip().replaceAll("\\s+", " ");
+              long micros = context.getElapsedTime(ChronoUnit.MICROS);
+              System.err.printf("%8.1f ms  %s%s%n", micros / 1_000.0, sql, end);
+            }
+          });
+    }
+    return database;
+  }
+
+  // ---- URL ----
+
+  private static final String URL_ADVICE =
+      "It must be like postgresql://maxroach@localhost:26257/bank, or jdbc:postgresql://...";
+
+  /** What a database's URL says, in libpq's form, which CockroachDB prints, or in JDBC's. */
+  record Address(String hosts, String database, String user, Map<String, String> parameters) {
+
+    private static final Pattern URL =
+        Pattern.compile(
+            "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^/?]*))?@)?"
+                + "([^@/?]*)(?:/([^/?]*))?(?:\\?(.*))?");
+
+    private static final Pattern HOST =
+        Pattern.compile("(?:[\\w.-]+|\\[[\\w:.%]+])(:[1-9]\\d{0,4})?");
+
+    /**
+     * Reads a URL; the Failure it throws where there is none does not repeat the password in it.
+     */
+    static Address parse(String url) {
+      Matcher parts = URL.matcher(url == null || url.isBlank() ? "postgresql://" : url.strip());
+      if (!parts.matches()) {
+        throw new Failure(2, "the URL is not that of a database", URL_ADVICE);
+      }
+      Map<String, String> parameters = new TreeMap<>();
+      for (String parameter : orElse(parts.group(5), "").split("&")) {
+        String[] pair = parameter.split("=", 2);
+        if (pair.length == 2) {
+          parameters.put(decode(pair[0]), decode(pair[1]));
+        }
+      }
+      if (parts.group(2) != null) {
+        parameters.put("password", decode(parts.group(2)));
+      }
+      String user = decode(orElse(parts.group(1), ""));
+      return new Address(
+          hosts(orElse(parts.group(3), "localhost")),
+          decode(orElse(parts.group(4), "bank")),
+          orElse(user, orElse(parameters.get("user"), "maxroach")),
+          parameters);
+    }
+
+    private static String hosts(String list) {
+      return Arrays.stream(list.split(",", -1)).map(Address::host).collect(Collectors.joining(","));
+    }
+
+    private static String host(String host) {
+      Matcher parts = HOST.matcher(host);
+      if (!parts.matches()) {
+        throw new Failure(2, "the URL's host is malformed: " + host, URL_ADVICE);
+      }
+      return parts.group(1) == null ? host + ":26257" : host;
+    }
+
+    private static String orElse(String text, String otherwise) {
+      return text == null || text.isEmpty() ? otherwise : text;
+    }
+
+    private static String decode(String text) {
+      try {
+        return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
+      } catch (IllegalArgumentException e) {
+        throw new Failure(
+            2, "the URL has a % that starts no code", "Write %25 for a percent sign.");
+      }
+    }
+
+    /** The settings of a connection: the URL's own, and what it leaves open. */
+    Properties properties(String name) {
+      Properties properties = new Properties();
+      properties.setProperty("loginTimeout", "4");
+      properties.setProperty("connectTimeout", "2");
+      properties.setProperty("loadBalanceHosts", "true");
+      // Without this pgjdbc would send the application's name in a statement of its own.
+      properties.setProperty("assumeMinServerVersion", "9.0");
+      properties.setProperty("ApplicationName", "BankInsecure");
+      properties.putAll(parameters);
+      properties.remove("sslhostnameverifier");
+      if (!name.equals(user)) {
+        properties.remove("password");
+      }
+      properties.setProperty("user", name);
+      // PostgreSQL, unlike CockroachDB, is not SERIALIZABLE unless asked.
+      properties.merge(
+          "options",
+          "-c default_transaction_isolation=serializable",
+          (own, ours) -> own + " " + ours);
+      return properties;
+    }
+
+    String jdbcUrl(String name) {
+      return "jdbc:postgresql://" + hosts + "/" + URLEncoder.encode(name, StandardCharsets.UTF_8);
+    }
+
+    @Override
+    public String toString() {
+      return hosts + ", database " + database + ", user " + user;
+    }
   }
 }

@@ -69,7 +69,9 @@ import picocli.CommandLine.ParameterException;
     })
 public final class BankSecure implements Callable<Integer> {
 
-  @Option(names = "--url", description = "Default: $$DATABASE_URL, else maxroach's bank on localhost.")
+  @Option(
+      names = "--url",
+      description = "Default: $$DATABASE_URL, else maxroach's bank on localhost.")
   private String url = System.getenv("DATABASE_URL");
 
   @Option(names = "--certs-dir", description = "Default: $$COCKROACH_CERTS_DIR, else certs.")
@@ -107,6 +109,7 @@ public final class BankSecure implements Callable<Integer> {
   private final AtomicLong begun = new AtomicLong();
   private final AtomicLong committed = new AtomicLong();
   private final AtomicLong retries = new AtomicLong();
+  private final Set<Session> sessions = ConcurrentHashMap.newKeySet();
   private final Queue<UUID> unknown = new ConcurrentLinkedQueue<>();
   private Address address;
   private int created;
@@ -130,9 +133,12 @@ public final class BankSecure implements Callable<Integer> {
 
   /** On Ctrl-C: begins nothing new, and gives what is under way some seconds to end. */
   private void stop(CountDownLatch ended) {
-    stopAt = elapsedMillis() + 5_000;
+    stopAt = elapsedMillis() + 3_000;
     try {
-      ended.await(10, TimeUnit.SECONDS);
+      if (!ended.await(5, TimeUnit.SECONDS)) {
+        sessions.forEach(Session::abort);
+        ended.await(5, TimeUnit.SECONDS);
+      }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -168,7 +174,9 @@ public final class BankSecure implements Callable<Integer> {
   private void run(Session session) throws Exception {
     SplittableRandom random = seed == null ? new SplittableRandom() : new SplittableRandom(seed);
     product = session.read(handle -> handle.select("SELECT version()").mapTo(String.class).one());
-    System.out.printf("Connected to %s at %s; %s.%n", product.replaceAll("( \\(| on ).*", ""), address, ENCRYPTION);
+    System.out.printf(
+        "Connected to %s at %s; %s.%n",
+        product.replaceAll("( \\(| on ).*", ""), address, ENCRYPTION);
     createTable(session, ACCOUNTS);
     Books found = books(session);
     long[] foundIds = accountIds(session);
@@ -177,33 +185,46 @@ public final class BankSecure implements Callable<Integer> {
     }
     createTable(session, TRANSFERS);
     long[] ids = createAccounts(session, foundIds, random);
-    Books before = books(session);
+    Books before = created == 0 ? found : books(session);
     System.out.printf(
-        "Accounts: %,d before, %,d created, %,d now.%n", found.accounts(), created, before.accounts());
+        "Accounts: %,d before, %,d created, %,d now.%n",
+        found.accounts(), created, before.accounts());
     try {
       transferAll(session, ids, random);
     } finally {
       printTransfers();
     }
     Books after = books(session);
+    if (retries.get() > 0) {
+      System.out.printf("Retries: %,d.%n", retries.get());
+    }
     System.out.printf("Total balance: %,d before, %,d after.%n", before.total(), after.total());
     if (after.accounts() == before.accounts() && !after.total().equals(before.total())) {
       throw new Failure(
-          4, "the total has changed though no account was added", "Find out what else writes here.");
+          4,
+          "the total has changed though no account was added",
+          "Find out what else writes here.");
     }
   }
 
   private void printTransfers() {
     Transfer last = lastTransfer;
     if (transfers != 1) {
-      System.out.printf("Transfers: %,d made, %,d attempts repeated.%n", committed.get(), retries.get());
+      System.out.printf("Transfers: %,d made.%n", committed.get());
     } else if (last != null) {
-      System.out.printf("Transfer %s: %,d moved from account %d to account %d.%n", last.id(), last.amount(), last.source(), last.target());
+      System.out.printf(
+          "Transfer %s: %,d moved from account %d to account %d.%n",
+          last.id(), last.amount(), last.source(), last.target());
       if (last.repeated()) {
-        System.out.println("  An attempt whose answer was lost had made it; its balances are not known.");
+        System.out.println(
+            "  An attempt whose answer was lost had made it; its balances are not known.");
       } else {
-        System.out.printf("  Account %d: %,d before, %,d after.%n", last.source(), last.sourceBalance(), last.sourceBalance() - last.amount());
-        System.out.printf("  Account %d: %,d before, %,d after.%n", last.target(), last.targetBalance(), last.targetBalance() + last.amount());
+        System.out.printf(
+            "  Account %d: %,d before, %,d after.%n",
+            last.source(), last.sourceBalance(), last.sourceBalance() - last.amount());
+        System.out.printf(
+            "  Account %d: %,d before, %,d after.%n",
+            last.target(), last.targetBalance(), last.targetBalance() + last.amount());
       }
     }
   }
@@ -213,9 +234,6 @@ public final class BankSecure implements Callable<Integer> {
   }
 
   // ---- Connection ----
-
-  private static final String URL_ADVICE =
-      "It must be like postgresql://maxroach@localhost:26257/bank, or jdbc:postgresql://...";
 
   private static final String ENCRYPTION = "encrypted, certificate verified";
 
@@ -270,226 +288,15 @@ public final class BankSecure implements Callable<Integer> {
       throw new Failure(
           5,
           "no certificate " + certificate + " and no password of " + user,
-          "Run cockroach cert create-client " + user + ", point --certs-dir to its folder, or set"
+          "Run cockroach cert create-client "
+              + user
+              + ", point --certs-dir to its folder, or set"
               + " PGPASSWORD.");
     }
     return password;
   }
 
-  /** The authorities that may vouch for the server; null stands for those that Java trusts. */
-  private TrustManager[] authorities() throws GeneralSecurityException {
-    String given = address.parameters().get("sslrootcert");
-    Path file = given == null ? certificates.resolve("ca.crt") : Path.of(given);
-    if (given == null && !Files.exists(file)) {
-      file = Path.of(System.getProperty("user.home"), ".postgresql", "root.crt");
-    }
-    if (given == null ? !Files.exists(file) : given.equals("system")) {
-      return null;
-    }
-    KeyStore trusted = emptyKeyStore();
-    for (X509Certificate authority : readCertificates(file)) {
-      trusted.setCertificateEntry(authority.getSubjectX500Principal().getName(), authority);
-    }
-    TrustManagerFactory factory = TrustManagerFactory.getInstance("PKIX");
-    factory.init(trusted);
-    return factory.getTrustManagers();
-  }
-
-  /** Who we are. What is wrong with it is told here, since a server would just hang up. */
-  private static KeyManager[] identity(Path certificate, Path key) throws GeneralSecurityException {
-    X509Certificate[] chain = readCertificates(certificate);
-    PrivateKey privateKey = readKey(key, chain[0].getPublicKey().getAlgorithm());
-    try {
-      chain[0].checkValidity();
-    } catch (CertificateException e) {
-      throw unusable(certificate, e);
-    }
-    if (!belongTogether(privateKey, chain[0])) {
-      throw unusable(key, new KeyException("it is not the key of " + certificate));
-    }
-    KeyStore identity = emptyKeyStore();
-    identity.setKeyEntry("client", privateKey, new char[0], chain);
-    KeyManagerFactory factory = KeyManagerFactory.getInstance("PKIX");
-    factory.init(identity, new char[0]);
-    return factory.getKeyManagers();
-  }
-
-  private static KeyStore emptyKeyStore() throws GeneralSecurityException {
-    KeyStore store = KeyStore.getInstance("PKCS12");
-    try {
-      store.load(null, null);
-    } catch (IOException e) {
-      throw new KeyStoreException(e);
-    }
-    return store;
-  }
-
-  private static X509Certificate[] readCertificates(Path file) {
-    try (InputStream in = Files.newInputStream(file)) {
-      var all = CertificateFactory.getInstance("X.509").generateCertificates(in);
-      if (all.isEmpty()) {
-        throw new CertificateException("it holds no certificate");
-      }
-      return all.toArray(X509Certificate[]::new);
-    } catch (IOException | CertificateException e) {
-      throw unusable(file, e);
-    }
-  }
-
-  private static PrivateKey readKey(Path file, String algorithm) {
-    try {
-      requirePrivate(file);
-      byte[] key = Files.readAllBytes(file);
-      Matcher pem =
-          Pattern.compile("-----BEGIN (.*?)PRIVATE KEY-----(.*?)-----END", Pattern.DOTALL)
-              .matcher(new String(key, StandardCharsets.ISO_8859_1));
-      if (pem.find()) {
-        key = Base64.getMimeDecoder().decode(pem.group(2));
-        key = pem.group(1).equals("RSA ") ? pkcs8(key) : key;
-      }
-      return KeyFactory.getInstance(algorithm).generatePrivate(new PKCS8EncodedKeySpec(key));
-    } catch (IOException | GeneralSecurityException | IllegalArgumentException e) {
-      throw unusable(file, e);
-    }
-  }
-
-  /** Refuses a key that others may read, by libpq's rule (PostgreSQL's "SSL Support"). */
-  private static void requirePrivate(Path file) throws IOException, KeyException {
-    var view = Files.getFileAttributeView(file, PosixFileAttributeView.class);
-    if (view == null) {
-      return;
-    }
-    PosixFileAttributes attributes = view.readAttributes();
-    boolean roots = attributes.owner().getName().equals("root");
-    Set<PosixFilePermission> permissions = attributes.permissions();
-    permissions.removeAll(PosixFilePermissions.fromString(roots ? "rwxr-----" : "rwx------"));
-    if (!permissions.isEmpty()) {
-      throw new KeyException("others may read it; run chmod 600 " + file);
-    }
-  }
-
-  /** Puts the PKCS#1 key that cockroach cert writes into the envelope that Java reads (RFC 5208). */
-  private static byte[] pkcs8(byte[] pkcs1) {
-    byte[] versionAndRsa = HexFormat.of().parseHex("020100300d06092a864886f70d0101010500");
-    return ByteBuffer.allocate(pkcs1.length + versionAndRsa.length + 8)
-        .putShort((short) 0x3082)
-        .putShort((short) (pkcs1.length + versionAndRsa.length + 4))
-        .put(versionAndRsa)
-        .putShort((short) 0x0482)
-        .putShort((short) pkcs1.length)
-        .put(pkcs1)
-        .array();
-  }
-
-  private static boolean belongTogether(PrivateKey key, X509Certificate certificate)
-      throws GeneralSecurityException {
-    boolean rsa = key.getAlgorithm().equals("RSA");
-    Signature signature = Signature.getInstance(rsa ? "SHA256withRSA" : "SHA256withECDSA");
-    signature.initSign(key);
-    byte[] signed = signature.sign();
-    signature.initVerify(certificate.getPublicKey());
-    return signature.verify(signed);
-  }
-
-  private static Failure unusable(Path file, Exception e) {
-    String reason =
-        e instanceof NoSuchFileException
-            ? "there is no such file"
-            : e instanceof AccessDeniedException ? "permission denied" : e.getMessage();
-    return new Failure(
-        5,
-        file + " cannot be used: " + reason,
-        "Make it anew with cockroach cert, or name another folder with --certs-dir.",
-        e);
-  }
-
-  /** What a database's URL says, in libpq's form, which CockroachDB prints, or in JDBC's. */
-  record Address(String hosts, String database, String user, Map<String, String> parameters) {
-
-    private static final Pattern URL =
-        Pattern.compile(
-            "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^/?]*))?@)?"
-                + "([^@/?]*)(?:/([^/?]*))?(?:\\?(.*))?");
-
-    private static final Pattern HOST = Pattern.compile("(?:[\\w.-]+|\\[[\\w:.%]+])(:[1-9]\\d{0,4})?");
-
-    /** Reads a URL; the Failure it throws where there is none does not repeat the password in it. */
-    static Address parse(String url) {
-      Matcher parts = URL.matcher(url == null || url.isBlank() ? "postgresql://" : url.strip());
-      if (!parts.matches()) {
-        throw new Failure(2, "the URL is not that of a database", URL_ADVICE);
-      }
-      Map<String, String> parameters = new TreeMap<>();
-      for (String parameter : orElse(parts.group(5), "").split("&")) {
-        String[] pair = parameter.split("=", 2);
-        if (pair.length == 2) {
-          parameters.put(decode(pair[0]), decode(pair[1]));
-        }
-      }
-      if (parts.group(2) != null) {
-        parameters.put("password", decode(parts.group(2)));
-      }
-      String user = orElse(parts.group(1), orElse(parameters.get("user"), "maxroach"));
-      return new Address(
-          hosts(orElse(parts.group(3), "localhost")),
-          decode(orElse(parts.group(4), "bank")),
-          decode(user),
-          parameters);
-    }
-
-    private static String hosts(String list) {
-      return Arrays.stream(list.split(",", -1)).map(Address::host).collect(Collectors.joining(","));
-    }
-
-    private static String host(String host) {
-      Matcher parts = HOST.matcher(host);
-      if (!parts.matches()) {
-        throw new Failure(2, "the URL's host is malformed: " + host, URL_ADVICE);
-      }
-      return parts.group(1) == null ? host + ":26257" : host;
-    }
-
-    private static String orElse(String text, String otherwise) {
-      return text == null || text.isEmpty() ? otherwise : text;
-    }
-
-    private static String decode(String text) {
-      try {
-        return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
-      } catch (IllegalArgumentException e) {
-        throw new Failure(2, "the URL has a % that starts no code", "Write %25 for a percent sign.");
-      }
-    }
-
-    /** The settings of a connection: the URL's own, and what it leaves open. */
-    Properties properties(String name) {
-      Properties properties = new Properties();
-      properties.setProperty("loginTimeout", "4");
-      properties.setProperty("connectTimeout", "2");
-      properties.setProperty("loadBalanceHosts", "true");
-      // Without this pgjdbc would send the application's name in a statement of its own.
-      properties.setProperty("assumeMinServerVersion", "9.0");
-      properties.setProperty("ApplicationName", "BankSecure");
-      properties.putAll(parameters);
-      if (!name.equals(user)) {
-        properties.remove("password");
-      }
-      properties.setProperty("user", name);
-      // PostgreSQL, unlike CockroachDB, is not SERIALIZABLE unless asked.
-      properties.merge(
-          "options", "-c default_transaction_isolation=serializable", (own, ours) -> own + " " + ours);
-      return properties;
-    }
-
-    String jdbcUrl(String name) {
-      return "jdbc:postgresql://" + hosts + "/" + URLEncoder.encode(name, StandardCharsets.UTF_8);
-    }
-
-    @Override
-    public String toString() {
-      return hosts + ", database " + database + ", user " + user;
-    }
-  }
+  // ---- User, database and tables ----
 
   /** Does as root what the tutorial does by hand in cockroach sql, where it is not done yet. */
   private void createUserAndDatabase() throws Exception {
@@ -507,30 +314,6 @@ public final class BankSecure implements Callable<Integer> {
     }
   }
 
-  private Jdbi withEcho(Jdbi database) {
-    if (echo) {
-      database.setSqlLogger(
-          new SqlLogger() {
-            @Override
-            public void logAfterExecution(StatementContext context) {
-              print(context, "");
-            }
-
-            @Override
-            public void logException(StatementContext context, SQLException e) {
-              print(context, " failed: " + e.getSQLState());
-            }
-
-            private void print(StatementContext context, String end) {
-              String sql = context.getRenderedSql().strip().replaceAll("\\s+", " ");
-              long micros = context.getElapsedTime(ChronoUnit.MICROS);
-              System.err.printf("%8.1f ms  %s%s%n", micros / 1_000.0, sql, end);
-            }
-          });
-    }
-    return database;
-  }
-
   private static boolean exists(Handle handle, String count, String name) {
     return handle.select(count, name).mapTo(int.class).one() > 0;
   }
@@ -538,8 +321,6 @@ public final class BankSecure implements Callable<Integer> {
   private static String quoted(String name) {
     return '"' + name.replace("\"", "\"\"") + '"';
   }
-
-  // ---- Tables ----
 
   private static final String ACCOUNTS =
       """
@@ -580,7 +361,9 @@ public final class BankSecure implements Callable<Integer> {
         handle ->
             handle
                 .createQuery("SELECT count(*), coalesce(sum(balance), 0) FROM accounts")
-                .map((row, context) -> new Books(row.getLong(1), row.getBigDecimal(2).toBigInteger()))
+                .map(
+                    (row, context) ->
+                        new Books(row.getLong(1), row.getBigDecimal(2).toBigInteger()))
                 .one());
   }
 
@@ -734,7 +517,11 @@ public final class BankSecure implements Callable<Integer> {
 
   /** A connection for one thread, and the loop that each transaction on it goes through. */
   private final class Session implements AutoCloseable {
-    private Handle handle;
+    private volatile Handle handle;
+
+    Session() {
+      sessions.add(this);
+    }
 
     /** Runs a transaction that may be lost without harm: a query, or a change of the schema. */
     <R> R read(Function<Handle, R> work) throws InterruptedException {
@@ -804,7 +591,8 @@ public final class BankSecure implements Callable<Integer> {
     /** Has the server itself raise 40001, by the means that each of the two offers. */
     private void failOnPurpose() {
       if (!product.startsWith("CockroachDB")) {
-        handle.execute("DO $$ BEGIN RAISE 'forced by --force-retries' USING ERRCODE = '40001'; END $$");
+        handle.execute(
+            "DO $$ BEGIN RAISE 'forced by --force-retries' USING ERRCODE = '40001'; END $$");
       }
       handle.execute("SET inject_retry_errors_enabled = true");
       try {
@@ -818,9 +606,22 @@ public final class BankSecure implements Callable<Integer> {
     boolean isInLedger(UUID id) {
       try {
         connect(0);
-        return handle.select("SELECT count(*) FROM transfers WHERE id = ?", id).mapTo(int.class).one() > 0;
+        return handle
+                .select("SELECT count(*) FROM transfers WHERE id = ?", id)
+                .mapTo(int.class)
+                .one()
+            > 0;
       } catch (JdbiException e) {
         return false;
+      }
+    }
+
+    /** Breaks the connection under a statement that another thread waits for. */
+    void abort() {
+      try {
+        handle.getConnection().abort(Runnable::run);
+      } catch (SQLException | RuntimeException e) {
+        // It was closed already.
       }
     }
 
@@ -845,12 +646,17 @@ public final class BankSecure implements Callable<Integer> {
   /** Starting or full servers are waited for; a network that never worked is not. */
   private boolean isWorthConnectingAgain(Exception e) {
     return hasState(e, "57P0.|53300")
-        || (connectedBefore && (hasState(e, "08001") || hasCause(e, SocketException.class) || hasCause(e, SocketTimeoutException.class) || hasCause(e, EOFException.class)));
+        || (connectedBefore
+            && (hasState(e, "08001")
+                || hasCause(e, SocketException.class)
+                || hasCause(e, SocketTimeoutException.class)
+                || hasCause(e, EOFException.class)));
   }
 
   private static boolean hasState(Exception e, String states) {
     return causes(e)
-        .anyMatch(c -> c instanceof SQLException s && Objects.toString(s.getSQLState()).matches(states));
+        .anyMatch(
+            c -> c instanceof SQLException s && Objects.toString(s.getSQLState()).matches(states));
   }
 
   private static boolean hasCause(Exception e, Class<?> type) {
@@ -906,8 +712,7 @@ public final class BankSecure implements Callable<Integer> {
       throws InterruptedException {
     try {
       lastTransfer =
-          session.commit(
-              "transfer " + id, (handle, again) -> transfer(handle, id, source, target));
+          session.commit("transfer " + id, (handle, again) -> transfer(handle, id, source, target));
     } catch (OutcomeUnknown e) {
       if (!session.isInLedger(id)) {
         unknown.add(id);
@@ -980,7 +785,10 @@ public final class BankSecure implements Callable<Integer> {
     Throwable last = e;
     for (Throwable cause : causes(e).toList()) {
       if (cause instanceof PSQLException server && server.getServerErrorMessage() != null) {
-        return server.getServerErrorMessage().getMessage() + " (SQLSTATE " + server.getSQLState() + ")";
+        return server.getServerErrorMessage().getMessage()
+            + " (SQLSTATE "
+            + server.getSQLState()
+            + ")";
       }
       last = cause;
     }
@@ -1027,5 +835,260 @@ public final class BankSecure implements Callable<Integer> {
 
   private static String printable(String text) {
     return text.replaceAll("\\p{Cntrl}", " ");
+  }
+
+  private Jdbi withEcho(Jdbi database) {
+    if (echo) {
+      database.setSqlLogger(
+          new SqlLogger() {
+            @Override
+            public void logAfterExecution(StatementContext context) {
+              print(context, "");
+            }
+
+            @Override
+            public void logException(StatementContext context, SQLException e) {
+              print(context, " failed: " + e.getSQLState());
+            }
+
+            private void print(StatementContext context, String end) {
+              String sql = context.getRenderedSql().strip().replaceAll("\\s+", " ");
+              long micros = context.getElapsedTime(ChronoUnit.MICROS);
+              System.err.printf("%8.1f ms  %s%s%n", micros / 1_000.0, sql, end);
+            }
+          });
+    }
+    return database;
+  }
+
+  // ---- URL ----
+
+  private static final String URL_ADVICE =
+      "It must be like postgresql://maxroach@localhost:26257/bank, or jdbc:postgresql://...";
+
+  /** What a database's URL says, in libpq's form, which CockroachDB prints, or in JDBC's. */
+  record Address(String hosts, String database, String user, Map<String, String> parameters) {
+
+    private static final Pattern URL =
+        Pattern.compile(
+            "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^/?]*))?@)?"
+                + "([^@/?]*)(?:/([^/?]*))?(?:\\?(.*))?");
+
+    private static final Pattern HOST =
+        Pattern.compile("(?:[\\w.-]+|\\[[\\w:.%]+])(:[1-9]\\d{0,4})?");
+
+    /**
+     * Reads a URL; the Failure it throws where there is none does not repeat the password in it.
+     */
+    static Address parse(String url) {
+      Matcher parts = URL.matcher(url == null || url.isBlank() ? "postgresql://" : url.strip());
+      if (!parts.matches()) {
+        throw new Failure(2, "the URL is not that of a database", URL_ADVICE);
+      }
+      Map<String, String> parameters = new TreeMap<>();
+      for (String parameter : orElse(parts.group(5), "").split("&")) {
+        String[] pair = parameter.split("=", 2);
+        if (pair.length == 2) {
+          parameters.put(decode(pair[0]), decode(pair[1]));
+        }
+      }
+      if (parts.group(2) != null) {
+        parameters.put("password", decode(parts.group(2)));
+      }
+      String user = decode(orElse(parts.group(1), ""));
+      return new Address(
+          hosts(orElse(parts.group(3), "localhost")),
+          decode(orElse(parts.group(4), "bank")),
+          orElse(user, orElse(parameters.get("user"), "maxroach")),
+          parameters);
+    }
+
+    private static String hosts(String list) {
+      return Arrays.stream(list.split(",", -1)).map(Address::host).collect(Collectors.joining(","));
+    }
+
+    private static String host(String host) {
+      Matcher parts = HOST.matcher(host);
+      if (!parts.matches()) {
+        throw new Failure(2, "the URL's host is malformed: " + host, URL_ADVICE);
+      }
+      return parts.group(1) == null ? host + ":26257" : host;
+    }
+
+    private static String orElse(String text, String otherwise) {
+      return text == null || text.isEmpty() ? otherwise : text;
+    }
+
+    private static String decode(String text) {
+      try {
+        return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
+      } catch (IllegalArgumentException e) {
+        throw new Failure(
+            2, "the URL has a % that starts no code", "Write %25 for a percent sign.");
+      }
+    }
+
+    /** The settings of a connection: the URL's own, and what it leaves open. */
+    Properties properties(String name) {
+      Properties properties = new Properties();
+      properties.setProperty("loginTimeout", "4");
+      properties.setProperty("connectTimeout", "2");
+      properties.setProperty("loadBalanceHosts", "true");
+      // Without this pgjdbc would send the application's name in a statement of its own.
+      properties.setProperty("assumeMinServerVersion", "9.0");
+      properties.setProperty("ApplicationName", "BankSecure");
+      properties.putAll(parameters);
+      properties.remove("sslhostnameverifier");
+      if (!name.equals(user)) {
+        properties.remove("password");
+      }
+      properties.setProperty("user", name);
+      // PostgreSQL, unlike CockroachDB, is not SERIALIZABLE unless asked.
+      properties.merge(
+          "options",
+          "-c default_transaction_isolation=serializable",
+          (own, ours) -> own + " " + ours);
+      return properties;
+    }
+
+    String jdbcUrl(String name) {
+      return "jdbc:postgresql://" + hosts + "/" + URLEncoder.encode(name, StandardCharsets.UTF_8);
+    }
+
+    @Override
+    public String toString() {
+      return hosts + ", database " + database + ", user " + user;
+    }
+  }
+
+  // ---- Certificates ----
+
+  /** The authorities that may vouch for the server; null stands for those that Java trusts. */
+  private TrustManager[] authorities() throws GeneralSecurityException {
+    String given = address.parameters().get("sslrootcert");
+    Path file = given == null ? certificates.resolve("ca.crt") : Path.of(given);
+    if (given == null && !Files.exists(file)) {
+      file = Path.of(System.getProperty("user.home"), ".postgresql", "root.crt");
+    }
+    if (given == null ? !Files.exists(file) : given.equals("system")) {
+      return null;
+    }
+    KeyStore trusted = emptyKeyStore();
+    for (X509Certificate authority : readCertificates(file)) {
+      trusted.setCertificateEntry(authority.getSubjectX500Principal().getName(), authority);
+    }
+    TrustManagerFactory factory = TrustManagerFactory.getInstance("PKIX");
+    factory.init(trusted);
+    return factory.getTrustManagers();
+  }
+
+  /** Who we are. What is wrong with it is told here, since a server would just hang up. */
+  private static KeyManager[] identity(Path certificate, Path key) throws GeneralSecurityException {
+    X509Certificate[] chain = readCertificates(certificate);
+    PrivateKey privateKey = readKey(key, chain[0].getPublicKey().getAlgorithm());
+    try {
+      chain[0].checkValidity();
+    } catch (CertificateException e) {
+      throw unusable(certificate, e);
+    }
+    if (!belongTogether(privateKey, chain[0])) {
+      throw unusable(key, new KeyException("it is not the key of " + certificate));
+    }
+    KeyStore identity = emptyKeyStore();
+    identity.setKeyEntry("client", privateKey, new char[0], chain);
+    KeyManagerFactory factory = KeyManagerFactory.getInstance("PKIX");
+    factory.init(identity, new char[0]);
+    return factory.getKeyManagers();
+  }
+
+  private static KeyStore emptyKeyStore() throws GeneralSecurityException {
+    KeyStore store = KeyStore.getInstance("PKCS12");
+    try {
+      store.load(null, null);
+    } catch (IOException e) {
+      throw new KeyStoreException(e);
+    }
+    return store;
+  }
+
+  private static X509Certificate[] readCertificates(Path file) {
+    try (InputStream in = Files.newInputStream(file)) {
+      var all = CertificateFactory.getInstance("X.509").generateCertificates(in);
+      if (all.isEmpty()) {
+        throw new CertificateException("it holds no certificate");
+      }
+      return all.toArray(X509Certificate[]::new);
+    } catch (IOException | CertificateException e) {
+      throw unusable(file, e);
+    }
+  }
+
+  private static PrivateKey readKey(Path file, String algorithm) {
+    try {
+      requirePrivate(file);
+      byte[] key = Files.readAllBytes(file);
+      Matcher pem =
+          Pattern.compile("-----BEGIN (.*?)PRIVATE KEY-----(.*?)-----END", Pattern.DOTALL)
+              .matcher(new String(key, StandardCharsets.ISO_8859_1));
+      if (pem.find()) {
+        key = Base64.getMimeDecoder().decode(pem.group(2));
+        key = pem.group(1).equals("RSA ") ? pkcs8(key) : key;
+      }
+      return KeyFactory.getInstance(algorithm).generatePrivate(new PKCS8EncodedKeySpec(key));
+    } catch (IOException | GeneralSecurityException | IllegalArgumentException e) {
+      throw unusable(file, e);
+    }
+  }
+
+  /** Refuses a key that others may read, by libpq's rule (PostgreSQL's "SSL Support"). */
+  private static void requirePrivate(Path file) throws IOException, KeyException {
+    var view = Files.getFileAttributeView(file, PosixFileAttributeView.class);
+    if (view == null) {
+      return;
+    }
+    PosixFileAttributes attributes = view.readAttributes();
+    boolean roots = attributes.owner().getName().equals("root");
+    Set<PosixFilePermission> permissions = attributes.permissions();
+    permissions.removeAll(PosixFilePermissions.fromString(roots ? "rwxr-----" : "rwx------"));
+    if (!permissions.isEmpty()) {
+      throw new KeyException("others may read it; run chmod 600 " + file);
+    }
+  }
+
+  /**
+   * Puts the PKCS#1 key that cockroach cert writes into the envelope that Java reads (RFC 5208).
+   */
+  private static byte[] pkcs8(byte[] pkcs1) {
+    byte[] versionAndRsa = HexFormat.of().parseHex("020100300d06092a864886f70d0101010500");
+    return ByteBuffer.allocate(pkcs1.length + versionAndRsa.length + 8)
+        .putShort((short) 0x3082)
+        .putShort((short) (pkcs1.length + versionAndRsa.length + 4))
+        .put(versionAndRsa)
+        .putShort((short) 0x0482)
+        .putShort((short) pkcs1.length)
+        .put(pkcs1)
+        .array();
+  }
+
+  private static boolean belongTogether(PrivateKey key, X509Certificate certificate)
+      throws GeneralSecurityException {
+    boolean rsa = key.getAlgorithm().equals("RSA");
+    Signature signature = Signature.getInstance(rsa ? "SHA256withRSA" : "SHA256withECDSA");
+    signature.initSign(key);
+    byte[] signed = signature.sign();
+    signature.initVerify(certificate.getPublicKey());
+    return signature.verify(signed);
+  }
+
+  private static Failure unusable(Path file, Exception e) {
+    String reason =
+        e instanceof NoSuchFileException
+            ? "there is no such file"
+            : e instanceof AccessDeniedException ? "permission denied" : e.getMessage();
+    return new Failure(
+        5,
+        file + " cannot be used: " + reason,
+        "Make it anew with cockroach cert, or name another folder with --certs-dir.",
+        e);
   }
 }

@@ -15,7 +15,7 @@
 import eu.maveniverse.maven.mima.context.*;
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.*;
-import java.net.URLDecoder;
+import java.net.*;
 import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.util.*;
@@ -256,10 +256,13 @@ public final class BankBasic implements Callable<Integer> {
     return status;
   }
 
-  /** The first line of what the database or the driver said. */
+  /** What the database said or, where it said nothing, the innermost cause, on one line. */
   private static String reason(Exception e) {
-    Throwable said = e.getCause() instanceof SQLException ? e.getCause() : e;
-    Throwable cause = said.getCause() == null ? said : said.getCause();
-    return cause.toString().lines().findFirst().orElse("");
+    Throwable cause = e;
+    while (cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    String message = Objects.toString(cause.getMessage(), cause.toString()).replaceAll("\\s+", " ");
+    return cause instanceof UnknownHostException ? "unknown host " + message : message;
   }
 }

@@ -28,6 +28,7 @@ import java.util.stream.*;
 import javax.net.ssl.*;
 import org.jdbi.v3.core.*;
 import org.jdbi.v3.core.statement.*;
+import org.postgresql.Driver;
 import org.postgresql.jdbcurlresolver.PgPassParser;
 import org.postgresql.ssl.WrappedFactory;
 import org.postgresql.util.PSQLException;
@@ -109,7 +110,6 @@ public final class BankSecure implements Callable<Integer> {
   private final AtomicLong begun = new AtomicLong();
   private final AtomicLong committed = new AtomicLong();
   private final AtomicLong retries = new AtomicLong();
-  private final Set<Session> sessions = ConcurrentHashMap.newKeySet();
   private final Queue<UUID> unknown = new ConcurrentLinkedQueue<>();
   private Address address;
   private int created;
@@ -121,7 +121,7 @@ public final class BankSecure implements Callable<Integer> {
 
   public static void main(String... arguments) {
     BankSecure bank = new BankSecure();
-    CommandLine commandLine = new CommandLine(bank);
+    CommandLine commandLine = new CommandLine(bank).setUsageHelpLongOptionsMaxWidth(32);
     commandLine.setParameterExceptionHandler((e, given) -> bank.report(e));
     commandLine.setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
     CountDownLatch ended = new CountDownLatch(1);
@@ -135,10 +135,7 @@ public final class BankSecure implements Callable<Integer> {
   private void stop(CountDownLatch ended) {
     stopAt = elapsedMillis() + 3_000;
     try {
-      if (!ended.await(5, TimeUnit.SECONDS)) {
-        sessions.forEach(Session::abort);
-        ended.await(5, TimeUnit.SECONDS);
-      }
+      ended.await(15, TimeUnit.SECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -151,7 +148,7 @@ public final class BankSecure implements Callable<Integer> {
     require("--concurrency", concurrency, 1, 1_000);
     require("--retry-timeout", retryTimeout, 1, 86_400);
     require("--force-retries", forceRetries, 0, 10);
-    address = Address.parse(url);
+    address = Address.parse(url == null || url.isBlank() ? "postgresql://localhost" : url);
     if (init) {
       createUserAndDatabase();
     }
@@ -212,21 +209,18 @@ public final class BankSecure implements Callable<Integer> {
     if (transfers != 1) {
       System.out.printf("Transfers: %,d made.%n", committed.get());
     } else if (last != null) {
-      System.out.printf(
-          "Transfer %s: %,d moved from account %d to account %d.%n",
-          last.id(), last.amount(), last.source(), last.target());
-      if (last.repeated()) {
-        System.out.println(
-            "  An attempt whose answer was lost had made it; its balances are not known.");
-      } else {
-        System.out.printf(
-            "  Account %d: %,d before, %,d after.%n",
-            last.source(), last.sourceBalance(), last.sourceBalance() - last.amount());
-        System.out.printf(
-            "  Account %d: %,d before, %,d after.%n",
-            last.target(), last.targetBalance(), last.targetBalance() + last.amount());
+      System.out.printf("Transfer %s moved %,d:%n", last.id(), last.amount());
+      if (!last.repeated()) {
+        printAccount(
+            "from", last.source(), last.sourceBalance(), last.sourceBalance() - last.amount());
+        printAccount(
+            "to", last.target(), last.targetBalance(), last.targetBalance() + last.amount());
       }
     }
+  }
+
+  private static void printAccount(String role, long id, long before, long after) {
+    System.out.printf("  %s account %d: %,d before, %,d after%n", role, id, before, after);
   }
 
   private long elapsedMillis() {
@@ -371,7 +365,7 @@ public final class BankSecure implements Callable<Integer> {
 
   private static final int PAGE = 50_000;
   private static final int CHUNK = 1_000;
-  private static final long MAXIMUM_ID = 1_000_000_000_000_000L;
+  private static final long MAXIMUM_ID = 1_000_000_000_000L;
 
   /** Reads page by page, since a million rows in one answer would fill the memory. */
   private static long[] accountIds(Session session) throws InterruptedException {
@@ -501,7 +495,12 @@ public final class BankSecure implements Callable<Integer> {
                   repeated);
             })
         .findOne()
-        .orElseThrow(() -> new Failure(1, "account " + source + " or " + target + " is gone", ""));
+        .orElseThrow(
+            () ->
+                new Failure(
+                    1,
+                    "account " + source + " or " + target + " is gone",
+                    "Do not delete accounts while it runs."));
   }
 
   private static long amountInLedger(Handle handle, UUID id) {
@@ -517,16 +516,12 @@ public final class BankSecure implements Callable<Integer> {
 
   /** A connection for one thread, and the loop that each transaction on it goes through. */
   private final class Session implements AutoCloseable {
-    private volatile Handle handle;
-
-    Session() {
-      sessions.add(this);
-    }
+    private Handle handle;
 
     /** Runs a transaction that may be lost without harm: a query, or a change of the schema. */
     <R> R read(Function<Handle, R> work) throws InterruptedException {
       try {
-        return attempt("", 0, (connection, again) -> work.apply(connection));
+        return attempt("", 0, retryTimeout, (connection, again) -> work.apply(connection));
       } catch (OutcomeUnknown e) {
         throw (JdbiException) e.getCause();
       }
@@ -534,7 +529,7 @@ public final class BankSecure implements Callable<Integer> {
 
     /** Runs a transaction that writes; throws OutcomeUnknown where it may have been committed. */
     <R> R commit(String name, Work<R> work) throws InterruptedException {
-      return attempt(name, forceRetries, work);
+      return attempt(name, forceRetries, 10, work);
     }
 
     /**
@@ -543,13 +538,14 @@ public final class BankSecure implements Callable<Integer> {
      * has happened. Where the connection broke nobody knows, but the work may be sent twice. Both
      * are tried again after a random and growing pause; any other error would only come back.
      */
-    private <R> R attempt(String name, int failures, Work<R> work) throws InterruptedException {
-      long deadline = elapsedMillis() + TimeUnit.SECONDS.toMillis(retryTimeout);
+    private <R> R attempt(String name, int failures, int seconds, Work<R> work)
+        throws InterruptedException {
+      long deadline = elapsedMillis() + 1_000L * retryTimeout;
       boolean unknown = false;
       for (int attempt = 1; ; attempt++) {
         boolean sent = false;
         try {
-          connect(deadline);
+          connect(Math.min(1_000L * seconds, (deadline - elapsedMillis()) / 2));
           if (attempt <= failures) {
             failOnPurpose();
           }
@@ -561,11 +557,11 @@ public final class BankSecure implements Callable<Integer> {
           unknown |= sent && lost;
           long pause = backoff(attempt);
           boolean late = elapsedMillis() + pause > Math.min(deadline, stopAt);
-          if (late || !(rolledBack || lost)) {
-            throw unknown ? new OutcomeUnknown(name, e) : e;
-          }
           if (lost) {
             close();
+          }
+          if (late || !(rolledBack || lost)) {
+            throw unknown ? new OutcomeUnknown(name, e) : e;
           }
           retries.incrementAndGet();
           System.err.printf("attempt %d failed, next in %d ms: %s%n", attempt, pause, reason(e));
@@ -574,15 +570,16 @@ public final class BankSecure implements Callable<Integer> {
       }
     }
 
-    private void connect(long deadline) {
+    /** Opens the connection if need be, and bounds how long an answer on it may take. */
+    private void connect(long patienceMillis) {
       if (handle == null) {
         handle = database.open();
         connectedBefore = true;
       }
-      // A server that falls silent must leave time for another attempt.
-      long patience = Math.max(1_000, (deadline - elapsedMillis()) / 2);
       try {
-        handle.getConnection().setNetworkTimeout(Runnable::run, (int) patience);
+        handle
+            .getConnection()
+            .setNetworkTimeout(Runnable::run, Math.max(500, (int) patienceMillis));
       } catch (SQLException e) {
         throw new ConnectionException(e);
       }
@@ -613,15 +610,6 @@ public final class BankSecure implements Callable<Integer> {
             > 0;
       } catch (JdbiException e) {
         return false;
-      }
-    }
-
-    /** Breaks the connection under a statement that another thread waits for. */
-    void abort() {
-      try {
-        handle.getConnection().abort(Runnable::run);
-      } catch (SQLException | RuntimeException e) {
-        // It was closed already.
       }
     }
 
@@ -714,7 +702,7 @@ public final class BankSecure implements Callable<Integer> {
       lastTransfer =
           session.commit("transfer " + id, (handle, again) -> transfer(handle, id, source, target));
     } catch (OutcomeUnknown e) {
-      if (!session.isInLedger(id)) {
+      if (e.getCause() instanceof ConnectionException || !session.isInLedger(id)) {
         unknown.add(id);
         throw e;
       }
@@ -730,12 +718,8 @@ public final class BankSecure implements Callable<Integer> {
     final int status;
     final String advice;
 
-    Failure(int status, String message, String advice) {
-      this(status, message, advice, null);
-    }
-
-    Failure(int status, String message, String advice, Exception cause) {
-      super(message, cause);
+    Failure(int status, String message, String advice, Exception... cause) {
+      super(message, cause.length == 0 ? null : cause[0]);
       this.status = status;
       this.advice = advice;
     }
@@ -749,7 +733,7 @@ public final class BankSecure implements Callable<Integer> {
       super(
           3,
           "it is not known whether this was committed: " + what,
-          "SELECT * FROM transfers WHERE id = '...' tells, once the database answers again.",
+          "Once the database answers again, look for it in the tables transfers and accounts.",
           cause);
     }
   }
@@ -863,10 +847,7 @@ public final class BankSecure implements Callable<Integer> {
 
   // ---- URL ----
 
-  private static final String URL_ADVICE =
-      "It must be like postgresql://maxroach@localhost:26257/bank, or jdbc:postgresql://...";
-
-  /** What a database's URL says, in libpq's form, which CockroachDB prints, or in JDBC's. */
+  /** What a database's URL says, in libpq's form, as CockroachDB prints it, or in JDBC's. */
   record Address(String hosts, String database, String user, Map<String, String> parameters) {
 
     private static final Pattern URL =
@@ -874,45 +855,40 @@ public final class BankSecure implements Callable<Integer> {
             "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^/?]*))?@)?"
                 + "([^@/?]*)(?:/([^/?]*))?(?:\\?(.*))?");
 
-    private static final Pattern HOST =
-        Pattern.compile("(?:[\\w.-]+|\\[[\\w:.%]+])(:[1-9]\\d{0,4})?");
-
-    /**
-     * Reads a URL; the Failure it throws where there is none does not repeat the password in it.
-     */
+    /** Reads a URL; where it cannot, it throws a Failure that does not repeat the password. */
     static Address parse(String url) {
-      Matcher parts = URL.matcher(url == null || url.isBlank() ? "postgresql://" : url.strip());
+      Failure malformed =
+          new Failure(
+              2,
+              "the URL is not that of a database",
+              "It must be like postgresql://maxroach@localhost:26257/bank.");
+      Matcher parts = URL.matcher(url.strip());
       if (!parts.matches()) {
-        throw new Failure(2, "the URL is not that of a database", URL_ADVICE);
+        throw malformed;
       }
-      Map<String, String> parameters = new TreeMap<>();
-      for (String parameter : orElse(parts.group(5), "").split("&")) {
-        String[] pair = parameter.split("=", 2);
-        if (pair.length == 2) {
+      try {
+        Map<String, String> parameters = new TreeMap<>();
+        for (String parameter : orElse(parts.group(5), "").split("&")) {
+          String[] pair = (parameter + "=").split("=", 3);
           parameters.put(decode(pair[0]), decode(pair[1]));
         }
+        if (parts.group(2) != null) {
+          parameters.put("password", decode(parts.group(2)));
+        }
+        Address address =
+            new Address(
+                // Without a port pgjdbc would take PostgreSQL's.
+                orElse(parts.group(3), "localhost").replaceAll("(?<!:\\d{1,9})(?=,|$)", ":26257"),
+                decode(orElse(parts.group(4), "bank")),
+                orElse(decode(parts.group(1)), orElse(parameters.get("user"), "maxroach")),
+                parameters);
+        if (Driver.parseURL(address.jdbcUrl("bank"), null) == null) {
+          throw malformed;
+        }
+        return address;
+      } catch (IllegalArgumentException e) {
+        throw malformed;
       }
-      if (parts.group(2) != null) {
-        parameters.put("password", decode(parts.group(2)));
-      }
-      String user = decode(orElse(parts.group(1), ""));
-      return new Address(
-          hosts(orElse(parts.group(3), "localhost")),
-          decode(orElse(parts.group(4), "bank")),
-          orElse(user, orElse(parameters.get("user"), "maxroach")),
-          parameters);
-    }
-
-    private static String hosts(String list) {
-      return Arrays.stream(list.split(",", -1)).map(Address::host).collect(Collectors.joining(","));
-    }
-
-    private static String host(String host) {
-      Matcher parts = HOST.matcher(host);
-      if (!parts.matches()) {
-        throw new Failure(2, "the URL's host is malformed: " + host, URL_ADVICE);
-      }
-      return parts.group(1) == null ? host + ":26257" : host;
     }
 
     private static String orElse(String text, String otherwise) {
@@ -920,12 +896,7 @@ public final class BankSecure implements Callable<Integer> {
     }
 
     private static String decode(String text) {
-      try {
-        return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
-      } catch (IllegalArgumentException e) {
-        throw new Failure(
-            2, "the URL has a % that starts no code", "Write %25 for a percent sign.");
-      }
+      return URLDecoder.decode(orElse(text, "").replace("+", "%2B"), StandardCharsets.UTF_8);
     }
 
     /** The settings of a connection: the URL's own, and what it leaves open. */
@@ -1041,7 +1012,7 @@ public final class BankSecure implements Callable<Integer> {
   }
 
   /** Refuses a key that others may read, by libpq's rule (PostgreSQL's "SSL Support"). */
-  private static void requirePrivate(Path file) throws IOException, KeyException {
+  private static void requirePrivate(Path file) throws IOException {
     var view = Files.getFileAttributeView(file, PosixFileAttributeView.class);
     if (view == null) {
       return;
@@ -1051,7 +1022,7 @@ public final class BankSecure implements Callable<Integer> {
     Set<PosixFilePermission> permissions = attributes.permissions();
     permissions.removeAll(PosixFilePermissions.fromString(roots ? "rwxr-----" : "rwx------"));
     if (!permissions.isEmpty()) {
-      throw new KeyException("others may read it; run chmod 600 " + file);
+      throw new Failure(5, file + " may be read by others", "Run chmod 600 " + file + ".");
     }
   }
 

@@ -211,9 +211,14 @@ public final class BankBasic implements Callable<Integer> {
   }
 
   private static EmbeddedPostgres startPostgres() throws IOException {
+    File folder = new File(System.getProperty("user.home"), ".cache/bank-basic");
+    folder.mkdirs();
+    // The library lets everyone write where it unpacks; nobody may swap programs that we run.
+    folder.setExecutable(false, false);
+    folder.setExecutable(true, true);
     return EmbeddedPostgres.builder()
         .setPgBinaryResolver(BankBasic::postgresBinary)
-        .setOverrideWorkingDirectory(new File(System.getProperty("user.home"), ".cache/bank-basic"))
+        .setOverrideWorkingDirectory(new File(folder, "postgres"))
         .setLocaleConfig("locale", "C")
         .start();
   }

@@ -135,7 +135,7 @@ public final class BankSecure implements Callable<Integer> {
   private void stop(CountDownLatch ended) {
     stopAt = elapsedMillis() + 3_000;
     try {
-      ended.await(15, TimeUnit.SECONDS);
+      ended.await(10, TimeUnit.SECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
@@ -529,7 +529,7 @@ public final class BankSecure implements Callable<Integer> {
 
     /** Runs a transaction that writes; throws OutcomeUnknown where it may have been committed. */
     <R> R commit(String name, Work<R> work) throws InterruptedException {
-      return attempt(name, forceRetries, 10, work);
+      return attempt(name, forceRetries, 5, work);
     }
 
     /**

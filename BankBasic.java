@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
 import java.util.*;
 import java.util.concurrent.*;
+import java.util.logging.*;
 import java.util.regex.*;
 import java.util.zip.ZipFile;
 import org.eclipse.aether.artifact.DefaultArtifact;
@@ -50,6 +51,9 @@ public final class BankBasic implements Callable<Integer> {
   @Option(names = "--url", description = "Default: $$DATABASE_URL, else an embedded PostgreSQL.")
   private String url = System.getenv("DATABASE_URL");
 
+  /** Kept here, or it would be collected and forget its level. */
+  private static final Logger DRIVER_LOG = Logger.getLogger("org.postgresql");
+
   private Jdbi database;
   private Handle connection;
 
@@ -57,6 +61,7 @@ public final class BankBasic implements Callable<Integer> {
   record Account(long id, long balance) {}
 
   public static void main(String... arguments) {
+    DRIVER_LOG.setLevel(Level.OFF);
     CommandLine commandLine = new CommandLine(new BankBasic());
     commandLine.setParameterExceptionHandler((e, given) -> report(e, 2));
     commandLine.setExecutionExceptionHandler((e, command, parsed) -> report(e, status(e)));
@@ -186,7 +191,7 @@ public final class BankBasic implements Callable<Integer> {
     Matcher parts =
         Pattern.compile(
                 "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://"
-                    + "(?:([^:@/?]*)(?::([^/?]*))?@)?([^@/?]+)(?:/([^?]*))?(\\?.*)?")
+                    + "(?:([^:@/?]*)(?::([^/?]*))?@)?([^@/?]+)(?:/([^@/?]*))?(\\?.*)?")
             .matcher(url);
     if (!parts.matches()) {
       throw new IllegalArgumentException("the URL is not like postgresql://user@host:26257/bank");

@@ -23,6 +23,8 @@ import java.util.*;
 import java.util.concurrent.*;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.regex.*;
 import java.util.stream.*;
 import javax.net.ssl.*;
@@ -106,6 +108,9 @@ public final class BankSecure implements Callable<Integer> {
   @Option(names = "--verbose", description = "Show the stack trace of an error.")
   private boolean verbose;
 
+  /** Kept here, or it would be collected and forget its level. */
+  private static final Logger DRIVER_LOG = Logger.getLogger("org.postgresql");
+
   private final long start = System.nanoTime();
   private final AtomicLong begun = new AtomicLong();
   private final AtomicLong committed = new AtomicLong();
@@ -120,6 +125,7 @@ public final class BankSecure implements Callable<Integer> {
   private volatile long stopAt = Long.MAX_VALUE;
 
   public static void main(String... arguments) {
+    DRIVER_LOG.setLevel(Level.OFF);
     BankSecure bank = new BankSecure();
     CommandLine commandLine = new CommandLine(bank).setUsageHelpLongOptionsMaxWidth(32);
     commandLine.setParameterExceptionHandler((e, given) -> bank.report(e));
@@ -662,8 +668,7 @@ public final class BankSecure implements Callable<Integer> {
     List<Callable<Void>> tasks = new ArrayList<>();
     for (int worker = 0; worker < concurrency; worker++) {
       SplittableRandom choices = random.split();
-      Session own = worker == 0 ? session : new Session();
-      tasks.add(() -> work(own, ids, choices));
+      tasks.add(worker == 0 ? () -> work(session, ids, choices) : () -> work(ids, choices));
     }
     ExecutorService workers = Executors.newFixedThreadPool(concurrency);
     try {
@@ -681,19 +686,25 @@ public final class BankSecure implements Callable<Integer> {
     }
   }
 
+  private Void work(long[] ids, SplittableRandom choices) throws Exception {
+    try (Session session = new Session()) {
+      return work(session, ids, choices);
+    }
+  }
+
   private Void work(Session session, long[] ids, SplittableRandom choices) throws Exception {
-    try (session) {
+    try {
       while (stopAt == Long.MAX_VALUE && begun.incrementAndGet() <= transfers) {
         int source = choices.nextInt(ids.length);
         int other = choices.nextInt(ids.length - 1);
         int target = other < source ? other : other + 1;
         transferOnce(session, UUID.randomUUID(), ids[source], ids[target]);
       }
+      return null;
     } catch (Exception e) {
       begun.set(transfers);
       throw e;
     }
-    return null;
   }
 
   private void transferOnce(Session session, UUID id, long source, long target)
@@ -853,7 +864,7 @@ public final class BankSecure implements Callable<Integer> {
     private static final Pattern URL =
         Pattern.compile(
             "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^/?]*))?@)?"
-                + "([^@/?]*)(?:/([^/?]*))?(?:\\?(.*))?");
+                + "([^@/?]*)(?:/([^@/?]*))?(?:\\?(.*))?");
 
     /** Reads a URL; where it cannot, it throws a Failure that does not repeat the password. */
     static Address parse(String url) {

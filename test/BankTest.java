@@ -1,0 +1,256 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//DESCRIPTION Runs all tests, or those of the classes (Class) and methods (Class#method) named
+//JAVA 17+
+//JAVA_OPTIONS -XX:+UseSerialGC
+//DEPS org.junit.platform:junit-platform-console-standalone:6.1.3
+//SOURCES ../BankBasic.java
+//SOURCES ../BankInsecure.java
+//SOURCES ../BankSecure.java
+//SOURCES Bank.java
+//SOURCES BasicTest.java
+//SOURCES BigTest.java
+//SOURCES Case.java
+//SOURCES Certificates.java
+//SOURCES Cockroach.java
+//SOURCES ConcurrencyTest.java
+//SOURCES ErrorForm.java
+//SOURCES FaultProxy.java
+//SOURCES FaultProxyTest.java
+//SOURCES FlowTest.java
+//SOURCES LocalServer.java
+//SOURCES LocalServerTest.java
+//SOURCES RoundTripTest.java
+//SOURCES Script.java
+//SOURCES Server.java
+//SOURCES ServerKind.java
+//SOURCES TemporaryDirectory.java
+//SOURCES TwinTest.java
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.extension.AnnotatedElementContext;
+import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.io.TempDirFactory;
+import org.junit.platform.engine.CancellationToken;
+import org.junit.platform.engine.FilterResult;
+import org.junit.platform.engine.TestDescriptor;
+import org.junit.platform.engine.TestExecutionResult;
+import org.junit.platform.engine.discovery.DiscoverySelectors;
+import org.junit.platform.engine.support.descriptor.ClassSource;
+import org.junit.platform.engine.support.descriptor.MethodSource;
+import org.junit.platform.launcher.EngineFilter;
+import org.junit.platform.launcher.LauncherDiscoveryRequest;
+import org.junit.platform.launcher.PostDiscoveryFilter;
+import org.junit.platform.launcher.TestExecutionListener;
+import org.junit.platform.launcher.TestIdentifier;
+import org.junit.platform.launcher.TestPlan;
+import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
+import org.junit.platform.launcher.core.LauncherExecutionRequestBuilder;
+import org.junit.platform.launcher.core.LauncherFactory;
+
+/**
+ * Runs every test class that its own class path holds, or what the arguments name, and ends with a
+ * line {@code N passed, N failed} and, if no test failed and at least one ran, exit status 0.
+ */
+public final class BankTest {
+
+  private static final long SECONDS_TO_END = 20;
+
+  public static void main(String... arguments)
+      throws IOException, URISyntaxException, InterruptedException {
+    TemporaryDirectory directory = temporaryDirectory();
+    CancellationToken cancellation = CancellationToken.create();
+    CountDownLatch ended = new CountDownLatch(1);
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> cleanUp(cancellation, ended, directory)));
+    Report report = new Report(cancellation);
+    LauncherFactory.create()
+        .execute(
+            LauncherExecutionRequestBuilder.request(request(List.of(arguments)))
+                .cancellationToken(cancellation)
+                .listeners(report)
+                .build());
+    int status = report.finish();
+    ended.countDown();
+    System.exit(status);
+  }
+
+  /** Makes one directory the place of all temporary data, those of the tests' processes too. */
+  private static TemporaryDirectory temporaryDirectory() throws IOException {
+    TemporaryDirectory directory = TemporaryDirectory.create("bank-test-");
+    System.setProperty("java.io.tmpdir", directory.path().toString());
+    return directory;
+  }
+
+  /** On Ctrl-C lets the running test end, with its processes, before it deletes their data. */
+  private static void cleanUp(
+      CancellationToken cancellation, CountDownLatch ended, TemporaryDirectory directory) {
+    try {
+      cancellation.cancel();
+      ProcessHandle.current().children().forEach(BankTest::end);
+      if (!ended.await(SECONDS_TO_END, TimeUnit.SECONDS)) {
+        System.err.println("A test does not end; its processes may live on.");
+      }
+      LocalServer.closeAll();
+      directory.close();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static void end(ProcessHandle process) {
+    process.destroy();
+    process.onExit().completeOnTimeout(process, 5, TimeUnit.SECONDS).join();
+    process.destroyForcibly();
+  }
+
+  private static LauncherDiscoveryRequest request(List<String> names) throws URISyntaxException {
+    var location = BankTest.class.getProtectionDomain().getCodeSource().getLocation();
+    return LauncherDiscoveryRequestBuilder.request()
+        .selectors(DiscoverySelectors.selectClasspathRoots(Set.of(Path.of(location.toURI()))))
+        .configurationParameter(
+            TempDir.DEFAULT_FACTORY_PROPERTY_NAME, TestDirectories.class.getName())
+        .filters(EngineFilter.includeEngines("junit-jupiter"), named(names))
+        .build();
+  }
+
+  private static PostDiscoveryFilter named(List<String> names) {
+    return test ->
+        FilterResult.includedIf(names.isEmpty() || names.stream().anyMatch(n -> matches(n, test)));
+  }
+
+  private static boolean matches(String name, TestDescriptor test) {
+    var source = test.getSource().orElse(null);
+    if (source instanceof MethodSource method) {
+      return isOrHolds(name, method.getClassName())
+          || name.equals(method.getClassName() + "#" + method.getMethodName());
+    }
+    if (source instanceof ClassSource testClass) {
+      return isOrHolds(name.replaceFirst("#.*", ""), testClass.getClassName());
+    }
+    return true;
+  }
+
+  private static boolean isOrHolds(String name, String className) {
+    return className.equals(name) || className.startsWith(name + "$");
+  }
+
+  /** Puts the directories of {@code @TempDir} below the one that is deleted at the end. */
+  static final class TestDirectories implements TempDirFactory {
+    @Override
+    public Path createTempDirectory(AnnotatedElementContext element, ExtensionContext context)
+        throws IOException {
+      return TemporaryDirectory.create("test-").path();
+    }
+  }
+
+  /** Tells each failure and skip as it happens, each class as it ends, and the sums. */
+  private static final class Report implements TestExecutionListener {
+    private final CancellationToken cancellation;
+    private final Counts all = new Counts();
+    private TestPlan plan;
+    private Counts ofClass = new Counts();
+
+    /** How many tests ended how. */
+    private static final class Counts {
+      private final long start = System.nanoTime();
+      private long passed;
+      private long failed;
+      private long skipped;
+
+      @Override
+      public String toString() {
+        String text = passed + " passed, " + failed + " failed";
+        return skipped == 0 ? text : text + ", " + skipped + " skipped";
+      }
+    }
+
+    private Report(CancellationToken cancellation) {
+      this.cancellation = cancellation;
+    }
+
+    @Override
+    public void testPlanExecutionStarted(TestPlan plan) {
+      this.plan = plan;
+    }
+
+    @Override
+    public void executionStarted(TestIdentifier test) {
+      if (isTopClass(test)) {
+        ofClass = new Counts();
+      }
+    }
+
+    @Override
+    public void executionSkipped(TestIdentifier test, String reason) {
+      long tests = plan.getDescendants(test).stream().filter(TestIdentifier::isTest).count();
+      skip(test, reason, Math.max(1, tests));
+    }
+
+    @Override
+    public void executionFinished(TestIdentifier test, TestExecutionResult result) {
+      switch (result.getStatus()) {
+        case FAILED -> fail(test, result.getThrowable().orElse(null));
+        case ABORTED ->
+            skip(test, result.getThrowable().map(Throwable::getMessage).orElse("no reason"), 1);
+        case SUCCESSFUL -> {
+          if (test.isTest()) {
+            all.passed++;
+            ofClass.passed++;
+          }
+        }
+      }
+      if (isTopClass(test)) {
+        long seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - ofClass.start);
+        System.out.println(test.getDisplayName() + ": " + ofClass + " (" + seconds + " s)");
+      }
+    }
+
+    /** Prints the closing line and answers the exit status. */
+    int finish() {
+      if (all.passed + all.failed == 0) {
+        System.err.println("error: no test ran");
+      }
+      System.out.println(all);
+      return all.failed == 0 && all.passed > 0 ? 0 : 1;
+    }
+
+    private void fail(TestIdentifier test, Throwable failure) {
+      all.failed++;
+      ofClass.failed++;
+      System.out.println("FAILED " + name(test));
+      if (failure != null) {
+        StringWriter trace = new StringWriter();
+        failure.printStackTrace(new PrintWriter(trace));
+        System.out.println(trace);
+      }
+    }
+
+    private void skip(TestIdentifier test, String reason, long tests) {
+      all.skipped += tests;
+      ofClass.skipped += tests;
+      if (!cancellation.isCancellationRequested()) {
+        System.out.println("skipped " + name(test) + ": " + reason);
+      }
+    }
+
+    /** The names from the test's class down to it. */
+    private String name(TestIdentifier test) {
+      return plan.getParent(test)
+          .filter(parent -> parent.getParentId().isPresent())
+          .map(parent -> name(parent) + " > " + test.getDisplayName())
+          .orElse(test.getDisplayName());
+    }
+
+    private boolean isTopClass(TestIdentifier test) {
+      return plan.getParent(test).map(parent -> parent.getParentId().isEmpty()).orElse(false);
+    }
+  }
+}

@@ -1,0 +1,126 @@
+
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** BankBasic with the PostgreSQL that it brings along, of which nothing is left. */
+@Timeout(120)
+class BasicTest {
+
+  private static final String OUTPUT = "1 1000\n2 250\n1 900\n2 350\n";
+
+  @TempDir Path temporary;
+
+  @Test
+  void withoutUrlItBringsAPostgresOfItsOwn() throws Exception {
+    for (int run = 1; run <= 2; run++) {
+      Script.Result result = basic().run();
+      assertEquals("", result.err());
+      assertEquals(OUTPUT, result.out().replace("\r", ""));
+      assertEquals(0, result.status());
+      assertNothingLeft();
+    }
+  }
+
+  @Test
+  void anEmptyUrlIsNone() throws Exception {
+    Script.Result result = basic().environment("DATABASE_URL", "").run();
+    assertEquals(OUTPUT, result.out().replace("\r", ""), result::err);
+    assertEquals(0, result.status());
+    assertNothingLeft();
+  }
+
+  @Test
+  void ctrlCWhilePostgresIsSetUpLeavesNothing() throws Exception {
+    try (Script.Running running = basic().start()) {
+      awaitFile(running, "PG_VERSION");
+      interrupt(running, "INT", 130);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"INT", "TERM"})
+  void signalWhilePostgresStartsLeavesNothing(String signal) throws Exception {
+    try (Script.Running running = basic().start()) {
+      awaitFile(running, "postmaster.pid");
+      interrupt(running, signal, signal.equals("INT") ? 130 : 143);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 200, 400, 700, 1000, 1400})
+  void ctrlCAtAnyMomentLeavesNothing(int milliseconds) throws Exception {
+    try (Script.Running running = basic().start()) {
+      Thread.sleep(milliseconds);
+      if (running.isAlive()) {
+        running.signal("INT");
+      }
+      Script.Result result = running.await();
+      assertTrue(OUTPUT.startsWith(result.out()), result.out());
+      assertEquals("", result.err());
+      assertNothingLeft();
+    }
+  }
+
+  private void interrupt(Script.Running running, String signal, int status) throws Exception {
+    assertNotEquals(List.of(), left(), "too early: there is nothing yet to leave behind");
+    running.signal(signal);
+    Script.Result result = running.await();
+    assertEquals("", result.err());
+    assertEquals(status, result.status());
+    assertNothingLeft();
+  }
+
+  /** With this user's own home, where PostgreSQL lies unpacked, and a temporary directory apart. */
+  private Script basic() {
+    return Script.of("BankBasic")
+        .home(Path.of(System.getProperty("user.home")))
+        .javaOption("-Djava.io.tmpdir=" + temporary);
+  }
+
+  private void awaitFile(Script.Running running, String name) throws Exception {
+    while (left().stream().noneMatch(file -> file.endsWith(name))) {
+      assertTrue(running.isAlive(), "it ended without " + name);
+      Thread.sleep(5);
+    }
+  }
+
+  private void assertNothingLeft() throws Exception {
+    assertEquals(List.of(), postgresProcesses());
+    assertEquals(List.of(), left());
+  }
+
+  /** The processes whose command line names the temporary directory, as the server's does. */
+  private List<String> postgresProcesses() {
+    return ProcessHandle.allProcesses()
+        .map(process -> process.info().commandLine().orElse(""))
+        .filter(command -> command.contains(temporary.toString()))
+        .toList();
+  }
+
+  private List<Path> left() throws IOException {
+    Path ofTheLibrary = temporary.resolve("embedded-pg"); // always there, and empty
+    for (int attempt = 1; ; attempt++) {
+      try (Stream<Path> files = Files.walk(temporary)) {
+        return files.filter(file -> !file.equals(temporary) && !file.equals(ofTheLibrary)).toList();
+      } catch (UncheckedIOException e) {
+        if (attempt == 100) {
+          throw e.getCause();
+        }
+      }
+    }
+  }
+}

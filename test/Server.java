@@ -1,0 +1,47 @@
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Path;
+import org.jdbi.v3.core.Jdbi;
+
+/** A running database server on this machine, as the tests see it. */
+interface Server extends AutoCloseable {
+
+  /** The port it listens on at localhost. */
+  int port();
+
+  /** Whether it demands TLS. */
+  boolean isSecure();
+
+  /** The folder of certificates for its clients; only a secure server has one. */
+  Path certs();
+
+  /** A way in as superuser, whatever the server demands of its users. */
+  Jdbi asSuperuser(String database);
+
+  @Override
+  void close();
+
+  /** A way in as superuser to the database bank. */
+  default Jdbi asSuperuser() {
+    return asSuperuser("bank");
+  }
+
+  /** The URL to give to a script, for the user maxroach and the database bank. */
+  default String url() {
+    return url("maxroach");
+  }
+
+  /** The URL to give to a script, for this user and the database bank. */
+  default String url(String user) {
+    String url = "postgresql://" + user + "@localhost:" + port() + "/bank";
+    return isSecure() ? url : url + "?sslmode=disable";
+  }
+
+  /** A port of localhost that nothing listens on. */
+  static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      return socket.getLocalPort();
+    }
+  }
+}

@@ -113,6 +113,8 @@ public final class BankInsecure implements Callable<Integer> {
 
   public static void main(String... arguments) {
     DRIVER_LOG.setLevel(Level.OFF);
+    // Numbers and messages read alike on all machines.
+    Locale.setDefault(Locale.ROOT);
     BankInsecure bank = new BankInsecure();
     CommandLine commandLine = new CommandLine(bank).setUsageHelpLongOptionsMaxWidth(32);
     commandLine.setParameterExceptionHandler((e, given) -> bank.report(e));
@@ -347,6 +349,7 @@ public final class BankInsecure implements Callable<Integer> {
         .bind("after", after)
         .bind("page", PAGE)
         .mapTo(long.class)
+        .list()
         .stream()
         .mapToLong(id -> id)
         .toArray();

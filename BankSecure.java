@@ -126,6 +126,8 @@ public final class BankSecure implements Callable<Integer> {
 
   public static void main(String... arguments) {
     DRIVER_LOG.setLevel(Level.OFF);
+    // Numbers and messages read alike on all machines.
+    Locale.setDefault(Locale.ROOT);
     BankSecure bank = new BankSecure();
     CommandLine commandLine = new CommandLine(bank).setUsageHelpLongOptionsMaxWidth(32);
     commandLine.setParameterExceptionHandler((e, given) -> bank.report(e));
@@ -392,6 +394,7 @@ public final class BankSecure implements Callable<Integer> {
         .bind("after", after)
         .bind("page", PAGE)
         .mapTo(long.class)
+        .list()
         .stream()
         .mapToLong(id -> id)
         .toArray();

@@ -30,9 +30,13 @@ class TwinTest {
 
   private static final Pattern IMPORT = lines("import .*\\n");
 
-  /** From the annotation to the blank line after the field. */
-  private static final Pattern CERTS_DIR =
-      lines("  @Option\\((?:(?!\\n\\n)[\\s\\S])*--certs-dir(?:(?!\\n\\n)[\\s\\S])*\\n\\n");
+  /** What BankSecure alone has: the option, and the section that reads the files it names. */
+  private static final Map<String, Pattern> OF_SECURE =
+      Map.of(
+          "--certs-dir",
+              lines("  @Option\\((?:(?!\\n\\n)[\\s\\S])*--certs-dir(?:(?!\\n\\n)[\\s\\S])*\\n\\n"),
+          "certificates",
+              lines("\\n  // ---- Certificates ----\\n[\\s\\S]*?(?=\\n  // ---- |^}\\n)"));
 
   @Test
   void theSameToTheLetterOutsideTheConnection() throws IOException {
@@ -50,8 +54,9 @@ class TwinTest {
     String source = source(name);
     OWN.forEach(
         (part, pattern) -> assertEquals(1, pattern.matcher(source).results().count(), part));
-    long options = CERTS_DIR.matcher(source).results().count();
-    assertEquals(name.equals("BankSecure") ? 1 : 0, options, "--certs-dir");
+    long expected = name.equals("BankSecure") ? 1 : 0;
+    OF_SECURE.forEach(
+        (part, pattern) -> assertEquals(expected, pattern.matcher(source).results().count(), part));
   }
 
   /** A script's lines without what is its own, and with one name for both. */
@@ -61,7 +66,9 @@ class TwinTest {
       source = own.getValue().matcher(source).replaceAll("<" + own.getKey() + ">\n");
     }
     source = IMPORT.matcher(source).replaceAll("");
-    source = CERTS_DIR.matcher(source).replaceAll("");
+    for (Pattern ofSecure : OF_SECURE.values()) {
+      source = ofSecure.matcher(source).replaceAll("");
+    }
     return source
         .lines()
         .map(line -> line.contains(other) ? line : line.replace(name, "Bank"))

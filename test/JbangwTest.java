@@ -1,6 +1,5 @@
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -14,9 +13,11 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Nested;
@@ -35,15 +36,55 @@ class JbangwTest {
 
   private static final List<String> AWKWARD_ARGUMENTS =
       List.of(
-          "two words", "$HOME", "it's", "\"quoted\"", "*", "", "back\\slash", "`id`", "two\nlines",
-          "a;b|c&d", "!", "~", "#", "%s", "-x", "");
+          "two words",
+          "$HOME",
+          "it's",
+          "\"quoted\"",
+          "*",
+          "",
+          "back\\slash",
+          "`id`",
+          "two\nlines",
+          "a;b|c&d",
+          "!",
+          "~",
+          "#",
+          "%s",
+          "-x",
+          "");
 
   private static final String AWKWARD_ARGUMENTS_ECHOED =
       AWKWARD_ARGUMENTS.stream().map(a -> "<" + a + ">\n").collect(Collectors.joining());
 
+  /** What jbangw, Maven's own launcher and shasum call. */
+  private static final Set<String> TOOLS =
+      Set.of(
+          "basename",
+          "bash",
+          "cat",
+          "curl",
+          "cut",
+          "dirname",
+          "expr",
+          "ls",
+          "mkdir",
+          "mktemp",
+          "mv",
+          "mvn",
+          "perl",
+          "readlink",
+          "rm",
+          "sed",
+          "sh",
+          "sha256sum",
+          "shasum",
+          "tr",
+          "uname");
+
   private static final String ECHO_IN_SHELL = "printf '<%s>\\n' \"$@\"; cat; exit 7";
 
-  @TempDir private Path directory;
+  private TemporaryDirectory temporary;
+  private Path directory;
   private Path tools;
   private Map<String, String> environment;
 
@@ -58,16 +99,23 @@ class JbangwTest {
 
   @BeforeEach
   void startWithNothing() throws IOException {
-    tools = Files.createDirectory(directory.resolve("tools"));
+    temporary = TemporaryDirectory.create("jbangw-");
+    directory = temporary.path();
+    tools = temporary.directory("tools");
     environment = new HashMap<>(System.getenv());
     environment.put("PATH", tools.toString());
     environment.put("JAVA_HOME", System.getProperty("java.home"));
     environment.put("XDG_CACHE_HOME", directory.resolve("cache").toString());
   }
 
+  @AfterEach
+  void cleanUp() {
+    temporary.close();
+  }
+
   @Test
   void jbangOnThePathWins() throws Exception {
-    linkToolsBut("jbang");
+    linkToolsBut();
     script("jbang", ECHO_IN_SHELL);
     assertEquals(
         new Result(7, AWKWARD_ARGUMENTS_ECHOED + "typed", ""), run("typed", AWKWARD_ARGUMENTS));
@@ -82,7 +130,7 @@ class JbangwTest {
 
   @Test
   void withoutMavenJbangsOwnScriptGetsArgumentsAndInput() throws Exception {
-    linkToolsBut("jbang", "mvn", "curl");
+    linkToolsBut("mvn", "curl");
     script("curl", "cat <<'END'\n" + ECHO_IN_SHELL + "\nEND");
     assertEquals(
         new Result(7, AWKWARD_ARGUMENTS_ECHOED + "typed", ""), run("typed", AWKWARD_ARGUMENTS));
@@ -90,14 +138,14 @@ class JbangwTest {
 
   @Test
   void aFailedDownloadIsAnError() throws Exception {
-    linkToolsBut("jbang", "mvn", "curl");
+    linkToolsBut("mvn", "curl");
     script("curl", "exit 6");
     run("", List.of("Echo.java")).assertRefused("could not fetch JBang");
   }
 
   @Test
   void aFailedFetchIsAnErrorWithItsReason() throws Exception {
-    linkToolsBut("jbang", "mvn");
+    linkToolsBut("mvn");
     script("mvn", "echo '[ERROR] no such host -> [Help 1]'; exit 1");
     run("", List.of("Echo.java")).assertRefused("Maven could not fetch JBang: no such host");
     assertCacheIsEmpty();
@@ -105,7 +153,7 @@ class JbangwTest {
 
   @Test
   void aWrongChecksumIsRefusedAndNeverRun() throws Exception {
-    linkToolsBut("jbang", "mvn");
+    linkToolsBut("mvn");
     mavenThatFetchesSomethingElse();
     javaThatTellsThatItRan();
     Result result = run("", List.of("Echo.java"));
@@ -115,7 +163,7 @@ class JbangwTest {
 
   @Test
   void aCorruptFileInTheCacheIsNeverRun() throws Exception {
-    linkToolsBut("jbang", "mvn");
+    linkToolsBut("mvn");
     mavenThatFetchesSomethingElse();
     javaThatTellsThatItRan();
     plantCorruptJar();
@@ -124,7 +172,7 @@ class JbangwTest {
 
   @Test
   void aCacheThatCannotBeWrittenIsAnError() throws Exception {
-    linkToolsBut("jbang", "mvn");
+    linkToolsBut("mvn");
     script("mvn", "exit 0");
     Path file = Files.createFile(directory.resolve("file"));
     environment.put("XDG_CACHE_HOME", file.resolve("cache").toString());
@@ -133,7 +181,7 @@ class JbangwTest {
 
   @Test
   void withoutAHomeItAsksForOne() throws Exception {
-    linkToolsBut("jbang", "mvn");
+    linkToolsBut("mvn");
     script("mvn", "exit 0");
     environment.remove("XDG_CACHE_HOME");
     environment.remove("HOME");
@@ -142,7 +190,7 @@ class JbangwTest {
 
   @Test
   void aJavaHomeWithoutJavaIsAnError() throws Exception {
-    linkToolsBut("jbang");
+    linkToolsBut();
     environment.put("JAVA_HOME", directory.toString());
     run("", List.of("Echo.java")).assertRefused("JAVA_HOME is " + directory);
   }
@@ -155,14 +203,12 @@ class JbangwTest {
 
     @BeforeAll
     static void requireMaven() {
-      assumeTrue(
-          pathDirectories().anyMatch(path -> Files.isExecutable(path.resolve("mvn"))),
-          "no mvn on the PATH");
+      assumeTrue(onThePath("mvn").isPresent(), "no mvn on the PATH");
     }
 
     @BeforeEach
     void shareWhatIsFetched() throws IOException {
-      linkToolsBut("jbang");
+      linkToolsBut();
       environment.put("XDG_CACHE_HOME", shared.toString());
       environment.put("JBANG_CACHE_DIR", shared.resolve("jbang").toString());
     }
@@ -289,24 +335,21 @@ class JbangwTest {
     throw new IllegalStateException("run the tests in the project's directory: no jbangw here");
   }
 
-  /** Puts all that is on this PATH but these on the PATH of jbangw. */
+  /** Puts the tools on the PATH of jbangw, but for these. */
   private void linkToolsBut(String... names) throws IOException {
-    for (Path path : pathDirectories().toList()) {
-      try (Stream<Path> programs = Files.list(path)) {
-        for (Path program : (Iterable<Path>) programs::iterator) {
-          Path link = tools.resolve(program.getFileName());
-          if (!Set.of(names).contains(program.getFileName().toString()) && Files.notExists(link)) {
-            Files.createSymbolicLink(link, program);
-          }
-        }
+    for (String tool : TOOLS) {
+      Optional<Path> program = onThePath(tool);
+      if (program.isPresent() && !Set.of(names).contains(tool)) {
+        Files.createSymbolicLink(tools.resolve(tool), program.get());
       }
     }
   }
 
-  private static Stream<Path> pathDirectories() {
+  private static Optional<Path> onThePath(String program) {
     return Arrays.stream(System.getenv("PATH").split(File.pathSeparator))
-        .map(Path::of)
-        .filter(Files::isDirectory);
+        .map(directory -> Path.of(directory, program))
+        .filter(Files::isExecutable)
+        .findFirst();
   }
 
   private void script(String name, String text) throws IOException {

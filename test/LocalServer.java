@@ -8,8 +8,6 @@
 //SOURCES TemporaryDirectory.java
 
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
-import io.zonky.test.db.postgres.embedded.PgBinaryResolver;
-import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.ProcessBuilder.Redirect;
@@ -43,7 +41,6 @@ import picocli.CommandLine.Option;
  */
 public final class LocalServer implements Server {
 
-  private static final PgBinaryResolver BINARIES = BankBasic::postgresBinary;
   private static final Set<LocalServer> OPEN = ConcurrentHashMap.newKeySet();
 
   /** What initdb made for the first server, for the others to copy. */
@@ -256,10 +253,7 @@ public final class LocalServer implements Server {
     boolean initialized = Files.exists(data);
     try {
       postgres =
-          EmbeddedPostgres.builder()
-              .setPgBinaryResolver(BINARIES)
-              .setOverrideWorkingDirectory(unpacked())
-              .setLocaleConfig("locale", "C")
+          BankBasic.postgres()
               .setPort(port)
               .setDataDirectory(data)
               .setCleanDataDirectory(false)
@@ -280,15 +274,6 @@ public final class LocalServer implements Server {
     } catch (IOException | RuntimeException e) {
       throw new IOException("PostgreSQL did not start: " + log(), e);
     }
-  }
-
-  /** The place that BankBasic unpacks to as well, in a folder that only its owner may enter. */
-  private static File unpacked() {
-    File folder = new File(System.getProperty("user.home"), ".cache/bank-basic");
-    folder.mkdirs();
-    folder.setExecutable(false, false);
-    folder.setExecutable(true, true);
-    return new File(folder, "postgres");
   }
 
   private void keepAsTemplate() {

@@ -171,7 +171,8 @@ public final class BankBasic implements Callable<Integer> {
           throw e;
         }
         connection = isConnectionLost(e) ? null : connection;
-        long pause = ThreadLocalRandom.current().nextLong(Math.min(1_000, 10L << attempt));
+        long pause =
+            ThreadLocalRandom.current().nextLong(Math.min(1_000, 10L << Math.min(attempt, 10)));
         System.err.printf("attempt %d failed, next in %d ms: %s%n", attempt, pause, reason(e));
         Thread.sleep(pause);
       }
@@ -195,6 +196,8 @@ public final class BankBasic implements Callable<Integer> {
     return e.getCause() instanceof SQLException s ? Objects.toString(s.getSQLState()) : "";
   }
 
+  // ---- What it stands on: the URL, the embedded PostgreSQL, errors ----
+
   /** Opens what CockroachDB prints as a URL, which pgjdbc does not take, or a JDBC URL. */
   private static Jdbi database(String url) {
     Matcher parts =
@@ -207,7 +210,9 @@ public final class BankBasic implements Callable<Integer> {
     }
     Properties properties = new Properties();
     properties.put("user", decode(parts.group(1), "maxroach"));
-    properties.put("password", decode(parts.group(2), ""));
+    if (parts.group(2) != null) {
+      properties.put("password", decode(parts.group(2), ""));
+    }
     properties.put("ApplicationName", "BankBasic");
     properties.put("assumeMinServerVersion", "9.0");
     // PostgreSQL, unlike CockroachDB, is not SERIALIZABLE until asked.

@@ -200,10 +200,11 @@ public final class BankBasic implements Callable<Integer> {
 
   /** Opens what CockroachDB prints as a URL, which pgjdbc does not take, or a JDBC URL. */
   private static Jdbi database(String url) {
+    String host = "(?:[\\w.-]+|\\[[\\w:.%]+])(?::\\d{1,5})?";
     Matcher parts =
         Pattern.compile(
-                "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://"
-                    + "(?:([^:@/?]*)(?::([^/?]*))?@)?([^@/?]+)(?:/([^@/?]*))?(\\?.*)?")
+                "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^@/?]*))?@)?"
+                    + ("(" + host + "(?:," + host + ")*)(?:/([^@/?]*))?(\\?[^@]*)?"))
             .matcher(url);
     if (!parts.matches()) {
       throw new IllegalArgumentException("the URL is not like postgresql://user@host:26257/bank");
@@ -215,6 +216,7 @@ public final class BankBasic implements Callable<Integer> {
     }
     properties.put("ApplicationName", "BankBasic");
     properties.put("assumeMinServerVersion", "9.0");
+    properties.put("loginTimeout", "5");
     // PostgreSQL, unlike CockroachDB, is not SERIALIZABLE until asked.
     properties.put("options", "-c default_transaction_isolation=serializable");
     String hosts = parts.group(3).replaceAll("(?<!:\\d{1,5})(?=,|$)", ":26257");

@@ -291,10 +291,10 @@ public final class BankInsecure implements Callable<Integer> {
       """
       CREATE TABLE IF NOT EXISTS transfers (
         id UUID PRIMARY KEY,
-        source INT8,
-        target INT8,
-        amount INT8,
-        created_at TIMESTAMPTZ
+        source INT8 NOT NULL,
+        target INT8 NOT NULL,
+        amount INT8 NOT NULL,
+        created_at TIMESTAMPTZ NOT NULL
       )
       """;
 
@@ -745,7 +745,11 @@ public final class BankInsecure implements Callable<Integer> {
       }
       last = cause;
     }
-    return (last instanceof UnknownHostException ? "unknown host " : "") + last.getMessage();
+    String message = Objects.toString(last.getMessage(), last.getClass().getSimpleName());
+    if (hasCause(e, CertificateException.class)) {
+      return "the server's certificate cannot be trusted: " + message;
+    }
+    return last instanceof UnknownHostException ? "unknown host " + message : message;
   }
 
   private static String connectionAdvice(Exception e) {
@@ -756,7 +760,7 @@ public final class BankInsecure implements Callable<Integer> {
       return "Start the server, or check the host and the port in the URL.";
     }
     if (hasCause(e, CertificateException.class)) {
-      return "Use the ca.crt of this cluster: name its folder with --certs-dir.";
+      return "Use the ca.crt of this cluster, in the folder of --certs-dir, or renew what expired.";
     }
     if (reason(e).contains("hostnameverifier")) {
       return "Put a host name into the URL that the server's certificate is for.";
@@ -767,7 +771,7 @@ public final class BankInsecure implements Callable<Integer> {
     if (hasState(e, "28...|3D000")) {
       return "Check user, password and certificate; --init makes the user and the database.";
     }
-    return "Check the URL, and that the server there is a database and answers.";
+    return "Check that a database answers there, and that the certificates are of its cluster.";
   }
 
   private static String statementAdvice(Exception e) {
@@ -819,10 +823,13 @@ public final class BankInsecure implements Callable<Integer> {
   /** What a database's URL says, in libpq's form, as CockroachDB prints it, or in JDBC's. */
   record Address(String hosts, String database, String user, Map<String, String> parameters) {
 
+    private static final String HOST = "(?:[\\w.-]+|\\[[\\w:.%]+])(?::\\d{1,5})?";
+
     private static final Pattern URL =
         Pattern.compile(
-            "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^/?]*))?@)?"
-                + "([^@/?]*)(?:/([^@/?]*))?(?:\\?(.*))?");
+            "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^@/?]*))?@)?"
+                + ("(" + HOST + "(?:," + HOST + ")*)?")
+                + "(?:/([^@/?]*))?(?:\\?([^@]*))?");
 
     /** Reads a URL; where it cannot, it throws a Failure that does not repeat the password. */
     static Address parse(String url) {
@@ -830,7 +837,7 @@ public final class BankInsecure implements Callable<Integer> {
           new Failure(
               2,
               "the URL is not that of a database",
-              "It must be like postgresql://maxroach@localhost:26257/bank.");
+              "It must be like postgresql://maxroach@localhost:26257/bank; %40 stands for an @.");
       Matcher parts = URL.matcher(url.strip());
       if (!parts.matches()) {
         throw malformed;
@@ -847,7 +854,7 @@ public final class BankInsecure implements Callable<Integer> {
         Address address =
             new Address(
                 // Without a port pgjdbc would take PostgreSQL's.
-                orElse(parts.group(3), "localhost").replaceAll("(?<!:\\d{1,9})(?=,|$)", ":26257"),
+                orElse(parts.group(3), "localhost").replaceAll("(?<!:\\d{1,5})(?=,|$)", ":26257"),
                 decode(orElse(parts.group(4), "bank")),
                 orElse(decode(parts.group(1)), orElse(parameters.get("user"), "maxroach")),
                 parameters);

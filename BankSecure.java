@@ -257,7 +257,10 @@ public final class BankSecure implements Callable<Integer> {
           "Leave sslmode out of the URL; for a cluster without TLS use BankInsecure.java.");
     }
     Path certificate = file("sslcert", "client." + user + ".crt");
-    Path key = file("sslkey", "client." + user + ".key");
+    Path key = file("sslkey", "client." + user + ".key.pk8");
+    if (!Files.exists(key)) {
+      key = file("sslkey", "client." + user + ".key");
+    }
     Properties properties = address.properties(user);
     tls = SSLContext.getInstance("TLS");
     if (Files.exists(certificate) || Files.exists(key)) {
@@ -280,7 +283,7 @@ public final class BankSecure implements Callable<Integer> {
     String password = System.getenv("PGPASSWORD");
     if (password == null) {
       URI first = URI.create("//" + address.hosts().split(",")[0]);
-      password = PgPassParser.getPassword(user, name, first.getHost(), "" + first.getPort());
+      password = PgPassParser.getPassword(first.getHost(), "" + first.getPort(), name, user);
     }
     if (password == null && System.console() != null) {
       char[] typed = System.console().readPassword("Password of %s: ", user);
@@ -336,10 +339,10 @@ public final class BankSecure implements Callable<Integer> {
       """
       CREATE TABLE IF NOT EXISTS transfers (
         id UUID PRIMARY KEY,
-        source INT8,
-        target INT8,
-        amount INT8,
-        created_at TIMESTAMPTZ
+        source INT8 NOT NULL,
+        target INT8 NOT NULL,
+        amount INT8 NOT NULL,
+        created_at TIMESTAMPTZ NOT NULL
       )
       """;
 
@@ -790,7 +793,11 @@ public final class BankSecure implements Callable<Integer> {
       }
       last = cause;
     }
-    return (last instanceof UnknownHostException ? "unknown host " : "") + last.getMessage();
+    String message = Objects.toString(last.getMessage(), last.getClass().getSimpleName());
+    if (hasCause(e, CertificateException.class)) {
+      return "the server's certificate cannot be trusted: " + message;
+    }
+    return last instanceof UnknownHostException ? "unknown host " + message : message;
   }
 
   private static String connectionAdvice(Exception e) {
@@ -801,7 +808,7 @@ public final class BankSecure implements Callable<Integer> {
       return "Start the server, or check the host and the port in the URL.";
     }
     if (hasCause(e, CertificateException.class)) {
-      return "Use the ca.crt of this cluster: name its folder with --certs-dir.";
+      return "Use the ca.crt of this cluster, in the folder of --certs-dir, or renew what expired.";
     }
     if (reason(e).contains("hostnameverifier")) {
       return "Put a host name into the URL that the server's certificate is for.";
@@ -812,7 +819,7 @@ public final class BankSecure implements Callable<Integer> {
     if (hasState(e, "28...|3D000")) {
       return "Check user, password and certificate; --init makes the user and the database.";
     }
-    return "Check the URL, and that the server there is a database and answers.";
+    return "Check that a database answers there, and that the certificates are of its cluster.";
   }
 
   private static String statementAdvice(Exception e) {
@@ -864,10 +871,13 @@ public final class BankSecure implements Callable<Integer> {
   /** What a database's URL says, in libpq's form, as CockroachDB prints it, or in JDBC's. */
   record Address(String hosts, String database, String user, Map<String, String> parameters) {
 
+    private static final String HOST = "(?:[\\w.-]+|\\[[\\w:.%]+])(?::\\d{1,5})?";
+
     private static final Pattern URL =
         Pattern.compile(
-            "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^/?]*))?@)?"
-                + "([^@/?]*)(?:/([^@/?]*))?(?:\\?(.*))?");
+            "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^@/?]*))?@)?"
+                + ("(" + HOST + "(?:," + HOST + ")*)?")
+                + "(?:/([^@/?]*))?(?:\\?([^@]*))?");
 
     /** Reads a URL; where it cannot, it throws a Failure that does not repeat the password. */
     static Address parse(String url) {
@@ -875,7 +885,7 @@ public final class BankSecure implements Callable<Integer> {
           new Failure(
               2,
               "the URL is not that of a database",
-              "It must be like postgresql://maxroach@localhost:26257/bank.");
+              "It must be like postgresql://maxroach@localhost:26257/bank; %40 stands for an @.");
       Matcher parts = URL.matcher(url.strip());
       if (!parts.matches()) {
         throw malformed;
@@ -892,7 +902,7 @@ public final class BankSecure implements Callable<Integer> {
         Address address =
             new Address(
                 // Without a port pgjdbc would take PostgreSQL's.
-                orElse(parts.group(3), "localhost").replaceAll("(?<!:\\d{1,9})(?=,|$)", ":26257"),
+                orElse(parts.group(3), "localhost").replaceAll("(?<!:\\d{1,5})(?=,|$)", ":26257"),
                 decode(orElse(parts.group(4), "bank")),
                 orElse(decode(parts.group(1)), orElse(parameters.get("user"), "maxroach")),
                 parameters);
@@ -1017,7 +1027,12 @@ public final class BankSecure implements Callable<Integer> {
               .matcher(new String(key, StandardCharsets.ISO_8859_1));
       if (pem.find()) {
         key = Base64.getMimeDecoder().decode(pem.group(2));
-        key = pem.group(1).equals("RSA ") ? pkcs8(key) : key;
+        key =
+            switch (pem.group(1)) {
+              case "" -> key;
+              case "RSA " -> pkcs8(key);
+              default -> throw new KeyException("it must be PKCS#1 or PKCS#8, without a password");
+            };
       }
       return KeyFactory.getInstance(algorithm).generatePrivate(new PKCS8EncodedKeySpec(key));
     } catch (IOException | GeneralSecurityException | IllegalArgumentException e) {

@@ -14,7 +14,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -33,6 +34,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 @DisabledOnOs(value = OS.WINDOWS, disabledReason = "jbangw is a shell script")
 @Timeout(120)
 class JbangwTest {
+
+  /** A run that hangs is killed, and its test fails on what is missing. */
+  private static final long SECONDS_TO_RUN = 90;
 
   private static final List<String> AWKWARD_ARGUMENTS =
       List.of(
@@ -57,29 +61,11 @@ class JbangwTest {
       AWKWARD_ARGUMENTS.stream().map(a -> "<" + a + ">\n").collect(Collectors.joining());
 
   /** What jbangw, Maven's own launcher and shasum call. */
-  private static final Set<String> TOOLS =
-      Set.of(
-          "basename",
-          "bash",
-          "cat",
-          "curl",
-          "cut",
-          "dirname",
-          "expr",
-          "ls",
-          "mkdir",
-          "mktemp",
-          "mv",
-          "mvn",
-          "perl",
-          "readlink",
-          "rm",
-          "sed",
-          "sh",
-          "sha256sum",
-          "shasum",
-          "tr",
-          "uname");
+  private static final List<String> TOOLS =
+      List.of(
+          ("basename bash cat curl cut dirname expr ls mkdir mktemp mv mvn perl readlink rm sed sh"
+                  + " sha256sum shasum tr uname")
+              .split(" "));
 
   private static final String ECHO_IN_SHELL = "printf '<%s>\\n' \"$@\"; cat; exit 7";
 
@@ -307,7 +293,10 @@ class JbangwTest {
     ProcessBuilder builder = new ProcessBuilder(command).directory(directory.toFile());
     builder.environment().clear();
     builder.environment().putAll(environment);
-    return builder.start();
+    Process process = builder.start();
+    CompletableFuture.delayedExecutor(SECONDS_TO_RUN, TimeUnit.SECONDS)
+        .execute(process::destroyForcibly);
+    return process;
   }
 
   private static Result finish(Process process, String input)
@@ -339,7 +328,7 @@ class JbangwTest {
   private void linkToolsBut(String... names) throws IOException {
     for (String tool : TOOLS) {
       Optional<Path> program = onThePath(tool);
-      if (program.isPresent() && !Set.of(names).contains(tool)) {
+      if (program.isPresent() && !List.of(names).contains(tool)) {
         Files.createSymbolicLink(tools.resolve(tool), program.get());
       }
     }

@@ -6,13 +6,16 @@
 //SOURCES ../BankBasic.java
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
+//SOURCES BadInputTest.java
 //SOURCES Bank.java
 //SOURCES BasicTest.java
 //SOURCES BigTest.java
 //SOURCES Case.java
 //SOURCES Certificates.java
 //SOURCES Cockroach.java
+//SOURCES CommandLineTest.java
 //SOURCES ConcurrencyTest.java
+//SOURCES ConnectTest.java
 //SOURCES ErrorForm.java
 //SOURCES FaultProxy.java
 //SOURCES FaultProxyTest.java

@@ -313,7 +313,8 @@ public final class BankBasic implements Callable<Integer> {
     while (cause.getCause() != null) {
       cause = cause.getCause();
     }
-    String message = Objects.toString(cause.getMessage(), cause.toString()).replaceAll("\\s+", " ");
+    String message =
+        Objects.toString(cause.getMessage(), "the server hung up").replaceAll("\\s+", " ");
     return cause instanceof UnknownHostException ? "unknown host " + message : message;
   }
 }

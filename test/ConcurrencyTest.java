@@ -1,5 +1,3 @@
-
-
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -53,12 +51,30 @@ class ConcurrencyTest {
     bank.assertExact(seeded);
   }
 
+  /** One has read which IDs there are and chosen its own, when the other takes just those. */
   @Test
   void twoRunsWithTheSameSeedMakeTwiceTheAccounts() throws Exception {
     Bank bank = Bank.create(server);
-    String[] arguments = {"--seed=3", "--accounts=5000", "--transfers=0"};
-    assertAllDone(together(bank.script(arguments), bank.script(arguments)));
-    assertEquals(10_000, bank.balances().size());
+    String[] arguments = {"--seed=3", "--accounts=1500", "--transfers=0"};
+    CountDownLatch chosen = new CountDownLatch(1);
+    CountDownLatch taken = new CountDownLatch(1);
+    try (FaultProxy proxy = FaultProxy.to(server.port())) {
+      proxy
+          .when("INSERT INTO accounts")
+          .first(1)
+          .delay(
+              () -> {
+                chosen.countDown();
+                taken.await();
+              });
+      try (Script.Running one = bank.scriptThrough(proxy.port(), arguments).start()) {
+        chosen.await();
+        bank.runQuietly(arguments);
+        taken.countDown();
+        assertAllDone(List.of(one.await()));
+      }
+    }
+    assertEquals(3_000, bank.balances().size());
   }
 
   @Test

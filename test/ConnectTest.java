@@ -1,5 +1,3 @@
-
-
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -273,8 +271,6 @@ class ConnectTest {
     Path der = copyOfCerts("der");
     Files.delete(der.resolve("client.maxroach.key"));
     AUTHORITY.client("maxroach").write(der, Certificates.KeyFormat.PKCS8_DER);
-    Path curve = copyOfCerts("curve");
-    AUTHORITY.client("maxroach").ellipticCurve().write(curve);
     Path pkcs8Curve = copyOfCerts("pkcs8-curve");
     AUTHORITY
         .client("maxroach")
@@ -297,7 +293,6 @@ class ConnectTest {
                 "DER key, named by the URL",
                 secure(url + "?sslkey=" + der.resolve("client.maxroach.key.pk8"), der),
                 "encrypted"),
-            connects("elliptic curve, SEC1 key", secure(url, curve), "encrypted"),
             connects("elliptic curve, PKCS#8 key", secure(url, pkcs8Curve), "encrypted"),
             connects(
                 "the files that the URL names",
@@ -415,6 +410,8 @@ class ConnectTest {
     Files.createDirectory(replaced(directoryForKey, "client.maxroach.key"));
     Path open = copyOfCerts("open");
     permit(open, "rw-r--r--");
+    Path curve = copyOfCerts("curve");
+    AUTHORITY.client("maxroach").ellipticCurve().write(curve);
     Path encrypted = copyOfCerts("encrypted");
     write(
         encrypted,
@@ -442,6 +439,7 @@ class ConnectTest {
                 new Case(
                     "a key that others can read", secured(open), new ErrorForm(5, key, "chmod")),
                 new Case("an encrypted key", secured(encrypted), new ErrorForm(5, key)),
+                new Case("a SEC1 key", secured(curve), new ErrorForm(5, key, "PKCS#8")),
                 new Case(
                     "neither certificate nor password",
                     secured(Files.createDirectory(directory.resolve("empty"))),

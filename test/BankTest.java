@@ -20,6 +20,7 @@
 //SOURCES FaultProxy.java
 //SOURCES FaultProxyTest.java
 //SOURCES FlowTest.java
+//SOURCES JbangwTest.java
 //SOURCES LocalServer.java
 //SOURCES LocalServerTest.java
 //SOURCES RoundTripTest.java

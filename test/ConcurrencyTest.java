@@ -7,11 +7,14 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
+import org.jdbi.v3.core.Handle;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Several runs at the same time on one database: none fails, and no money is lost or made. */
 @Timeout(120)
@@ -19,6 +22,10 @@ class ConcurrencyTest {
 
   private static final String[] ONE = {"--seed=1", "--accounts=20", "--transfers=40"};
   private static final String[] OTHER = {"--seed=2", "--accounts=30", "--transfers=40"};
+
+  private static final String TRANSFERS =
+      "transfers (id UUID PRIMARY KEY, source INT8, target INT8, amount INT8,"
+          + " created_at TIMESTAMPTZ)";
 
   private static Server server;
 
@@ -51,30 +58,56 @@ class ConcurrencyTest {
     bank.assertExact(seeded);
   }
 
-  /** One has read which IDs there are and chosen its own, when the other takes just those. */
+  /** Both have chosen the same IDs before either can insert them. */
   @Test
   void twoRunsWithTheSameSeedMakeTwiceTheAccounts() throws Exception {
     Bank bank = Bank.create(server);
-    String[] arguments = {"--seed=3", "--accounts=1500", "--transfers=0"};
-    CountDownLatch chosen = new CountDownLatch(1);
-    CountDownLatch taken = new CountDownLatch(1);
-    try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      proxy
-          .when("INSERT INTO accounts")
-          .first(1)
-          .delay(
-              () -> {
-                chosen.countDown();
-                taken.await();
-              });
-      try (Script.Running one = bank.scriptThrough(proxy.port(), arguments).start()) {
-        chosen.await();
-        bank.runQuietly(arguments);
-        taken.countDown();
-        assertAllDone(List.of(one.await()));
+    bank.runQuietly("--accounts=0", "--transfers=0");
+    Script script = bank.script("--seed=3", "--accounts=1500", "--transfers=0");
+    try (Handle lock = server.asSuperuser(bank.database()).open()) {
+      lock.begin();
+      lock.execute("LOCK TABLE accounts IN SHARE MODE");
+      try (Script.Running one = script.start();
+          Script.Running other = script.start()) {
+        while (waiting(lock) < 2) {
+          Thread.sleep(20);
+        }
+        lock.commit();
+        assertAllDone(List.of(one.await(), other.await()));
       }
     }
     assertEquals(3_000, bank.balances().size());
+  }
+
+  /** The other has made the table, and not yet committed it, when this one tries to. */
+  @ParameterizedTest
+  @ValueSource(strings = {"accounts (id INT8 PRIMARY KEY, balance INT8)", TRANSFERS})
+  void tableThatAnotherRunIsMaking(String table) throws Exception {
+    Bank bank = Bank.create(server);
+    try (Handle other = server.asSuperuser(bank.database()).open()) {
+      other.begin();
+      other.execute("CREATE TABLE " + table);
+      other.execute("ALTER TABLE " + table.replaceFirst(" .*", "") + " OWNER TO maxroach");
+      try (Script.Running run = bank.script().start()) {
+        while (waiting(other) < 1) {
+          Thread.sleep(20);
+        }
+        other.commit();
+        assertAllDone(List.of(run.await()));
+      }
+    }
+    assertEquals(100, bank.balances().size());
+    assertEquals(1, bank.ledger().size());
+  }
+
+  /** How many others wait for a lock. */
+  private static int waiting(Handle handle) {
+    return handle
+        .createQuery(
+            "SELECT count(*) FROM pg_stat_activity"
+                + " WHERE datname = current_database() AND wait_event_type = 'Lock'")
+        .mapTo(int.class)
+        .one();
   }
 
   @Test

@@ -19,16 +19,23 @@
 //SOURCES ErrorForm.java
 //SOURCES FaultProxy.java
 //SOURCES FaultProxyTest.java
+//SOURCES FaultTest.java
 //SOURCES FlowTest.java
+//SOURCES GivingUpTest.java
 //SOURCES JbangwTest.java
 //SOURCES LocalServer.java
 //SOURCES LocalServerTest.java
+//SOURCES RestartTest.java
 //SOURCES RoundTripTest.java
+//SOURCES Scenario.java
 //SOURCES Script.java
 //SOURCES Server.java
 //SOURCES ServerKind.java
+//SOURCES StopTest.java
 //SOURCES TemporaryDirectory.java
+//SOURCES Told.java
 //SOURCES TwinTest.java
+//SOURCES Watch.java
 
 import java.io.IOException;
 import java.io.PrintWriter;

@@ -69,9 +69,7 @@ class ConcurrencyTest {
       lock.execute("LOCK TABLE accounts IN SHARE MODE");
       try (Script.Running one = script.start();
           Script.Running other = script.start()) {
-        while (waiting(lock) < 2) {
-          Thread.sleep(20);
-        }
+        awaitWaiting(lock, one, other);
         lock.commit();
         assertAllDone(List.of(one.await(), other.await()));
       }
@@ -89,9 +87,7 @@ class ConcurrencyTest {
       other.execute("CREATE TABLE " + table);
       other.execute("ALTER TABLE " + table.replaceFirst(" .*", "") + " OWNER TO maxroach");
       try (Script.Running run = bank.script().start()) {
-        while (waiting(other) < 1) {
-          Thread.sleep(20);
-        }
+        awaitWaiting(other, run);
         other.commit();
         assertAllDone(List.of(run.await()));
       }
@@ -100,14 +96,15 @@ class ConcurrencyTest {
     assertEquals(1, bank.ledger().size());
   }
 
-  /** How many others wait for a lock. */
-  private static int waiting(Handle handle) {
-    return handle
-        .createQuery(
-            "SELECT count(*) FROM pg_stat_activity"
-                + " WHERE datname = current_database() AND wait_event_type = 'Lock'")
-        .mapTo(int.class)
-        .one();
+  /** Returns once each of the runs waits for what the handle's transaction holds. */
+  private static void awaitWaiting(Handle handle, Script.Running... runs) throws Exception {
+    String waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    while (handle.createQuery(waiting).mapTo(int.class).one() < runs.length) {
+      for (Script.Running run : runs) {
+        assertTrue(run.isAlive(), run::err);
+      }
+      Thread.sleep(20);
+    }
   }
 
   @Test

@@ -31,6 +31,7 @@ import org.apache.commons.io.IOUtils;
 import org.eclipse.aether.artifact.DefaultArtifact;
 import org.eclipse.aether.resolution.*;
 import org.jdbi.v3.core.*;
+import org.jdbi.v3.core.mapper.reflect.ConstructorMapper;
 import org.jdbi.v3.core.transaction.TransactionException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -88,17 +89,19 @@ public final class BankBasic implements Callable<Integer> {
   }
 
   private int moveMoney(String url) throws InterruptedException {
-    database = database(url);
+    database = database(url).registerRowMapper(ConstructorMapper.factory(Account.class));
     connection = database.open();
-    createAccounts();
-    printBalances();
-    inTransaction(transaction -> transfer(transaction, 1, 2, 100));
-    printBalances();
+    print(createAccounts());
+    print(inTransaction(transaction -> transfer(transaction, 1, 2, 100)));
     connection.close();
     return 0;
   }
 
-  private void createAccounts() throws InterruptedException {
+  private static void print(List<Account> accounts) {
+    accounts.forEach(account -> System.out.println(account.id() + " " + account.balance()));
+  }
+
+  private List<Account> createAccounts() throws InterruptedException {
     // CockroachDB wants a change of the schema to stand alone, outside any transaction.
     connection.execute(
         """
@@ -107,19 +110,15 @@ public final class BankBasic implements Callable<Integer> {
           balance INT8 NOT NULL CHECK (balance >= 0)
         )
         """);
-    inTransaction(
-        transaction ->
-            transaction.execute(
-                """
-                INSERT INTO accounts (id, balance) VALUES (1, 1000), (2, 250)
-                ON CONFLICT (id) DO UPDATE SET balance = excluded.balance
-                """));
-  }
-
-  private void printBalances() throws InterruptedException {
-    for (Account account : inTransaction(transaction -> lock(transaction, 1, 2))) {
-      System.out.println(account.id() + " " + account.balance());
-    }
+    return inTransaction(
+        transaction -> {
+          transaction.execute(
+              """
+              INSERT INTO accounts (id, balance) VALUES (1, 1000), (2, 250)
+              ON CONFLICT (id) DO UPDATE SET balance = excluded.balance
+              """);
+          return lock(transaction, 1, 2);
+        });
   }
 
   /** Reads two accounts and locks them, in ID order so that two transfers cannot deadlock. */
@@ -129,28 +128,32 @@ public final class BankBasic implements Callable<Integer> {
             "SELECT id, balance FROM accounts WHERE id IN (?, ?) ORDER BY id FOR UPDATE",
             one,
             other)
-        .map((row, context) -> new Account(row.getLong("id"), row.getLong("balance")))
+        .mapTo(Account.class)
         .list();
   }
 
-  /** Moves whole units from one account to another; throws if the source holds too few. */
-  private static int transfer(Handle transaction, long source, long target, long amount) {
+  /** Moves whole units and returns both accounts; throws if the source holds too few. */
+  private static List<Account> transfer(Handle transaction, long source, long target, long amount) {
     for (Account account : lock(transaction, source, target)) {
       if (account.id() == source && account.balance() < amount) {
         throw new IllegalStateException("account " + source + " holds only " + account.balance());
       }
     }
     return transaction
-        .createUpdate(
+        .createQuery(
             """
             UPDATE accounts
             SET balance = balance + CASE WHEN id = :source THEN -:amount ELSE :amount END
             WHERE id IN (:source, :target)
+            RETURNING id, balance
             """)
         .bind("source", source)
         .bind("target", target)
         .bind("amount", amount)
-        .execute();
+        .mapTo(Account.class)
+        .stream()
+        .sorted(Comparator.comparingLong(Account::id))
+        .toList();
   }
 
   /**

@@ -53,6 +53,7 @@ class GivingUpTest {
         new Scenario("frozen amid accounts", GivingUpTest::frozenAmidAccounts),
         new Scenario("unknown but in the ledger", GivingUpTest::unknownButInTheLedger),
         new Scenario("unknown to the ledger too", GivingUpTest::unknownToTheLedgerToo),
+        new Scenario("40003 to every attempt", GivingUpTest::unknownEachTime),
         new Scenario("40001 to every attempt", GivingUpTest::rolledBackEachTime));
   }
 
@@ -62,7 +63,8 @@ class GivingUpTest {
     try (FaultProxy proxy = FaultProxy.to(server.port());
         Script.Running running = endlessTransfers(bank, proxy, 4, 5)) {
       Watch.of(bank).awaitTransfers(200);
-      proxy.close();
+      proxy.refuseConnections();
+      proxy.cutAll();
       Told told = endsWithin(running, 5);
       told.assertStatus(3).assertLedgerOf(bank);
       assertFalse(told.unknown().isEmpty());
@@ -93,7 +95,8 @@ class GivingUpTest {
       FaultProxy.Fault pause = pauseAt(proxy, "CREATE TABLE IF NOT EXISTS accounts");
       try (Script.Running running = bank.scriptThrough(proxy.port(), "--retry-timeout=5").start()) {
         Watch.await(pause, 1);
-        proxy.close();
+        proxy.refuseConnections();
+        proxy.cutAll();
         endsWithin(running, 5).assertStatus(5);
       }
     }
@@ -104,7 +107,8 @@ class GivingUpTest {
     try (FaultProxy proxy = FaultProxy.to(server.port());
         Script.Running running = endlessAccounts(bank, proxy, 5)) {
       Watch.of(bank).awaitAccounts(5_000);
-      proxy.close();
+      proxy.refuseConnections();
+      proxy.cutAll();
       assertNamesAccounts(endsWithin(running, 5));
     }
   }
@@ -165,6 +169,17 @@ class GivingUpTest {
     try (FaultProxy proxy = FaultProxy.to(server.port())) {
       rollBackSecondAttempts(proxy);
       proxy.when(TRANSFER).oncePerTransfer().cutBeforeServer();
+      Told told = run(bank, proxy, "--transfers=2", "--retry-timeout=2");
+      told.assertStatus(3).assertLedgerOf(bank);
+      assertEquals(0, told.transfers());
+      assertEquals(1, told.unknown().size(), told.result()::toString);
+    }
+  }
+
+  private static void unknownEachTime() throws Exception {
+    Bank bank = Watch.bankWithAccounts(server, 2);
+    try (FaultProxy proxy = FaultProxy.to(server.port())) {
+      proxy.when(TRANSFER).answerError("40003", "not known");
       Told told = run(bank, proxy, "--transfers=2", "--retry-timeout=2");
       told.assertStatus(3).assertLedgerOf(bank);
       assertEquals(0, told.transfers());

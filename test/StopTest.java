@@ -107,7 +107,8 @@ class StopTest {
     try (FaultProxy proxy = FaultProxy.to(server.port());
         Script.Running running = endlessTransfers(bank, proxy)) {
       Watch.of(bank).awaitTransfers(100);
-      proxy.close();
+      proxy.refuseConnections();
+      proxy.cutAll();
       running.awaitText("attempt 3 failed");
       Told told = stop(running, "INT", 11).assertStatus(130).assertLedgerOf(bank);
       assertEquals(2, told.unknown().size(), told.result()::toString);

@@ -1,5 +1,3 @@
-
-
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;

@@ -102,7 +102,7 @@ class FaultTest {
         List.of(
             proxy.when(CHUNK).everyNth(5).cutAfterServer(),
             proxy.when(CHUNK).everyNth(4).cutInsideRequest(1),
-            proxy.when(CHUNK).everyNth(3).cutInsideAnswer(2));
+            proxy.when(CHUNK).everyNth(2).cutInsideAnswer(2));
     Told told = run("--accounts=100000", "--transfers=0").assertDone();
     faults.forEach(fault -> assertTrue(fault.injected() >= 10));
     assertEquals(faults.stream().mapToInt(FaultProxy.Fault::injected).sum(), told.retries());
@@ -156,8 +156,8 @@ class FaultTest {
 
   @Test
   void basicDoesNotKnowWhetherACutCommitSucceeded() throws Exception {
-    // The third transaction is the transfer.
-    proxy.when(exchange -> exchange.executes("COMMIT")).everyNth(3).cutAfterServer();
+    // The second transaction is the transfer.
+    proxy.when(exchange -> exchange.executes("COMMIT")).everyNth(2).cutAfterServer();
     Script.Result result = basic().run();
     assertEquals(3, result.status(), result::toString);
     assertEquals("1 1000\n2 250\n", result.out());
@@ -181,7 +181,7 @@ class FaultTest {
     FaultProxy.Fault fault =
         proxy
             .when(exchange -> exchange.executes("COMMIT"))
-            .everyNth(3)
+            .everyNth(2)
             .first(1)
             .answerError("40001", "restart it");
     assertBasicRepeats(1);

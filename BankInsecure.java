@@ -430,7 +430,8 @@ public final class BankInsecure implements Callable<Integer> {
             """
             WITH pair AS (
               SELECT id, balance FROM accounts
-              WHERE id IN (:source, :target) ORDER BY id FOR UPDATE
+              WHERE id IN (:source, :target) AND balance IS NOT NULL
+              ORDER BY id FOR UPDATE
             ), entry AS (
               INSERT INTO transfers (id, source, target, amount, created_at)
               SELECT CAST(:id AS UUID), s.id, t.id, s.balance >> 1, now()
@@ -468,8 +469,8 @@ public final class BankInsecure implements Callable<Integer> {
             () ->
                 new Failure(
                     1,
-                    "account " + source + " or " + target + " is gone",
-                    "Do not delete accounts while it runs."));
+                    "account " + source + " or " + target + " is gone, or has no balance",
+                    "See what else changes the table accounts."));
   }
 
   private static long amountInLedger(Handle handle, UUID id) {

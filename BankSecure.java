@@ -454,7 +454,7 @@ public final class BankSecure implements Callable<Integer> {
   // ---- Transfer ----
 
   /**
-   * A transfer that was committed, in whole units, with the balances it found.
+   * A transfer that was committed, in whole units, with the balances it found unless repeated.
    *
    * @param repeated whether an earlier attempt, whose answer was lost, had made it
    */
@@ -502,7 +502,8 @@ public final class BankSecure implements Callable<Integer> {
         .map(
             (row, context) -> {
               boolean repeated = row.getObject("amount") == null;
-              long amount = repeated ? amountInLedger(handle, id) : row.getLong("amount");
+              long amount =
+                  repeated ? amountInLedger(handle, id).orElseThrow() : row.getLong("amount");
               return new Transfer(
                   id,
                   source,
@@ -521,8 +522,11 @@ public final class BankSecure implements Callable<Integer> {
                     "See what else changes the table accounts."));
   }
 
-  private static long amountInLedger(Handle handle, UUID id) {
-    return handle.select("SELECT amount FROM transfers WHERE id = ?", id).mapTo(long.class).one();
+  private static Optional<Long> amountInLedger(Handle handle, UUID id) {
+    return handle
+        .select("SELECT amount FROM transfers WHERE id = ?", id)
+        .mapTo(Long.class)
+        .findOne();
   }
 
   // ---- Retry ----
@@ -618,16 +622,12 @@ public final class BankSecure implements Callable<Integer> {
     }
 
     /** Asks the ledger once, for lack of time, about a transfer that may have been committed. */
-    boolean isInLedger(UUID id) {
+    Optional<Long> askLedger(UUID id) {
       try {
         connect(0);
-        return handle
-                .select("SELECT count(*) FROM transfers WHERE id = ?", id)
-                .mapTo(int.class)
-                .one()
-            > 0;
+        return amountInLedger(handle, id);
       } catch (JdbiException e) {
-        return false;
+        return Optional.empty();
       }
     }
 
@@ -725,10 +725,13 @@ public final class BankSecure implements Callable<Integer> {
       lastTransfer =
           session.commit("transfer " + id, (handle, again) -> transfer(handle, id, source, target));
     } catch (OutcomeUnknown e) {
-      if (e.getCause() instanceof ConnectionException || !session.isInLedger(id)) {
+      boolean reachable = !(e.getCause() instanceof ConnectionException);
+      Optional<Long> amount = reachable ? session.askLedger(id) : Optional.empty();
+      if (amount.isEmpty()) {
         unknown.add(id);
         throw e;
       }
+      lastTransfer = new Transfer(id, source, target, amount.get(), 0, 0, true);
     }
     committed.incrementAndGet();
   }
@@ -936,8 +939,11 @@ public final class BankSecure implements Callable<Integer> {
     /** The settings of a connection: the URL's own, and what it leaves open. */
     Properties properties(String name) {
       Properties properties = new Properties();
+      // Seconds: for all hosts together, for one to accept, and for one to answer. A host that is
+      // silent leaves time for the next, and is then left alone for a while.
       properties.setProperty("loginTimeout", "4");
       properties.setProperty("connectTimeout", "2");
+      properties.setProperty("socketTimeout", "3");
       properties.setProperty("loadBalanceHosts", "true");
       // Without this pgjdbc would send the application's name in a statement of its own.
       properties.setProperty("assumeMinServerVersion", "9.0");

@@ -50,6 +50,7 @@ class GivingUpTest {
         new Scenario("frozen before any write", GivingUpTest::frozenBeforeAnyWrite),
         new Scenario("frozen amid accounts", GivingUpTest::frozenAmidAccounts),
         new Scenario("unknown but in the ledger", GivingUpTest::unknownButInTheLedger),
+        new Scenario("one, unknown but in the ledger", GivingUpTest::unknownButInTheLedgerAlone),
         new Scenario("unknown to the ledger too", GivingUpTest::unknownToTheLedgerToo),
         new Scenario("40003 to every attempt", GivingUpTest::unknownEachTime),
         new Scenario("40001 to every attempt", GivingUpTest::rolledBackEachTime));
@@ -159,6 +160,19 @@ class GivingUpTest {
       Told told = run(bank, proxy, "--transfers=2", "--retry-timeout=2");
       told.assertDone().assertLedgerOf(bank);
       assertEquals(2, told.transfers());
+    }
+  }
+
+  private static void unknownButInTheLedgerAlone() throws Exception {
+    Bank bank = Watch.bankWithAccounts(server, 2);
+    try (FaultProxy proxy = FaultProxy.to(server.port())) {
+      rollBackSecondAttempts(proxy);
+      proxy.when(TRANSFER).oncePerTransfer().cutAfterServer();
+      Told told = run(bank, proxy, "--transfers=1", "--retry-timeout=2").assertDone();
+      Bank.Entry entry = bank.ledger().get(0);
+      assertTrue(
+          told.result().out().contains("Transfer " + entry.id() + " moved 500,000"),
+          told.result()::toString);
     }
   }
 

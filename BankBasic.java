@@ -72,7 +72,11 @@ public final class BankBasic implements Callable<Integer> {
 
   public static void main(String... arguments) {
     DRIVER_LOG.setLevel(Level.OFF);
-    Runtime.getRuntime().addShutdownHook(new Thread(BankBasic::stopPostgres));
+    try {
+      Runtime.getRuntime().addShutdownHook(new Thread(BankBasic::stopPostgres));
+    } catch (IllegalStateException e) {
+      return; // Ctrl-C came first.
+    }
     CommandLine commandLine = new CommandLine(new BankBasic());
     commandLine.setParameterExceptionHandler((e, given) -> report(e, 2));
     commandLine.setExecutionExceptionHandler((e, command, parsed) -> report(e, status(e)));

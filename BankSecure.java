@@ -133,7 +133,11 @@ public final class BankSecure implements Callable<Integer> {
     commandLine.setParameterExceptionHandler((e, given) -> bank.report(e));
     commandLine.setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
     CountDownLatch ended = new CountDownLatch(1);
-    Runtime.getRuntime().addShutdownHook(new Thread(() -> bank.stop(ended)));
+    try {
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> bank.stop(ended)));
+    } catch (IllegalStateException e) {
+      return; // Ctrl-C came first.
+    }
     int status = commandLine.execute(arguments);
     ended.countDown();
     System.exit(status);

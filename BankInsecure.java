@@ -269,6 +269,7 @@ public final class BankInsecure implements Callable<Integer> {
     String user = quoted(address.user());
     String bank = quoted(address.database());
     try (Handle root = withEcho(database("root", "postgres")).open()) {
+      root.getConnection().setNetworkTimeout(Runnable::run, 60_000);
       if (!exists(root, "SELECT count(*) FROM pg_roles WHERE rolname = ?", address.user())) {
         root.execute("CREATE USER " + user);
       }
@@ -404,7 +405,8 @@ public final class BankInsecure implements Callable<Integer> {
             .bind("ids", ids)
             .bind("balances", balances)
             .execute();
-    return again ? ids.length : inserted;
+    // None, after a lost answer: the attempt before had made them all.
+    return again && inserted == 0 ? ids.length : inserted;
   }
 
   // ---- Transfer ----

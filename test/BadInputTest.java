@@ -1,15 +1,12 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
@@ -20,7 +17,7 @@ import org.junit.jupiter.api.Timeout;
  * reads it with the same code as BankInsecure, so that one case of a kind is enough for it.
  */
 @Timeout(180)
-class BadInputTest {
+class BadInputTest extends TwoServers {
 
   private static final String ACCOUNTS =
       "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8 NOT NULL CHECK (balance >= 0))";
@@ -30,21 +27,6 @@ class BadInputTest {
   private static final String TWO_ACCOUNTS =
       "INSERT INTO accounts (id, balance) VALUES (3, 1000), (4, 0)";
   private static final String ALL_GRANTED = "GRANT ALL ON ALL TABLES IN SCHEMA public TO maxroach";
-
-  private static LocalServer insecure;
-  private static LocalServer secure;
-
-  @BeforeAll
-  static void startServers() throws IOException {
-    insecure = LocalServer.insecure();
-    secure = LocalServer.secure();
-  }
-
-  @AfterAll
-  static void stopServers() {
-    insecure.close();
-    secure.close();
-  }
 
   @TestFactory
   Stream<DynamicTest> commandLines() {

@@ -25,6 +25,7 @@
 //SOURCES JbangwTest.java
 //SOURCES LocalServer.java
 //SOURCES LocalServerTest.java
+//SOURCES OneServer.java
 //SOURCES RestartTest.java
 //SOURCES RoundTripTest.java
 //SOURCES Scenario.java
@@ -35,6 +36,7 @@
 //SOURCES TemporaryDirectory.java
 //SOURCES Told.java
 //SOURCES TwinTest.java
+//SOURCES TwoServers.java
 //SOURCES Watch.java
 
 import java.io.IOException;

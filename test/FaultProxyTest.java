@@ -26,9 +26,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -38,26 +36,14 @@ import org.postgresql.PGConnection;
 
 /** Whether the proxy does to a client what it says, asking the server what became of it. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class FaultProxyTest {
+class FaultProxyTest extends OneServer {
 
   private static final String INSERT =
       "INSERT INTO transfers (id, amount) VALUES (?, ?) ON CONFLICT (id) DO NOTHING";
   private static final String INSERT_SENT =
       "INSERT INTO transfers (id, amount) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
 
-  private static Server server;
-
   private FaultProxy proxy;
-
-  @BeforeAll
-  static void startServer() throws Exception {
-    server = LocalServer.insecure();
-  }
-
-  @AfterAll
-  static void stopServer() {
-    server.close();
-  }
 
   @BeforeEach
   void openProxy() {

@@ -8,35 +8,21 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Predicate;
 import org.jdbi.v3.core.Handle;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Each transfer and each account is made exactly once, whatever happens between two ends. */
 @Timeout(120)
-class FaultTest {
+class FaultTest extends OneServer {
 
   private static final String TRANSFER = "INSERT INTO transfers";
   private static final String CHUNK = "INSERT INTO accounts";
 
-  private static Server server;
-
   private Bank bank;
   private Map<Long, Long> atFirst;
   private FaultProxy proxy;
-
-  @BeforeAll
-  static void startServer() throws Exception {
-    server = LocalServer.insecure();
-  }
-
-  @AfterAll
-  static void stopServer() {
-    server.close();
-  }
 
   @BeforeEach
   void openProxy() {

@@ -11,8 +11,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.MatchResult;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.Timeout;
@@ -22,22 +20,10 @@ import org.junit.jupiter.api.Timeout;
  * and the run says what it does not know. Most of each is waiting, so all wait at the same time.
  */
 @Timeout(120)
-class GivingUpTest {
+class GivingUpTest extends OneServer {
 
   private static final String TRANSFER = "INSERT INTO transfers";
   private static final Duration GRACE = Duration.ofSeconds(5);
-
-  private static Server server;
-
-  @BeforeAll
-  static void startServer() throws Exception {
-    server = LocalServer.insecure();
-  }
-
-  @AfterAll
-  static void stopServer() {
-    server.close();
-  }
 
   @TestFactory
   Stream<DynamicTest> givesUp() {

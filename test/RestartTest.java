@@ -3,8 +3,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Map;
 import org.jdbi.v3.core.Handle;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -12,22 +10,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Runs go on, exactly, on a server that is killed or stopped and started again. */
 @Timeout(120)
-class RestartTest {
-
-  private static LocalServer insecure;
-  private static LocalServer secure;
-
-  @BeforeAll
-  static void startServers() throws Exception {
-    insecure = LocalServer.insecure();
-    secure = LocalServer.secure();
-  }
-
-  @AfterAll
-  static void stopServers() {
-    insecure.close();
-    secure.close();
-  }
+class RestartTest extends TwoServers {
 
   @Test
   void killedFiveTimesAmidTenThousandTransfers() throws Exception {

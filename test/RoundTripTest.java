@@ -1,34 +1,19 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.IOException;
 import java.util.List;
 import java.util.Set;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** How often the scripts wait for the network, counted on the wire. */
 @Timeout(60)
-class RoundTripTest {
-
-  private static Server server;
+class RoundTripTest extends OneServer {
 
   private FaultProxy proxy;
   private Bank bank;
-
-  @BeforeAll
-  static void startServer() throws IOException {
-    server = LocalServer.insecure();
-  }
-
-  @AfterAll
-  static void stopServer() {
-    server.close();
-  }
 
   @BeforeEach
   void openProxy() throws Exception {

@@ -3,9 +3,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.Timeout;
@@ -14,19 +13,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Ctrl-C and SIGTERM end a run within seconds, and it tells exactly what it did. */
 @Timeout(60)
-class StopTest {
-
-  private static Server server;
-
-  @BeforeAll
-  static void startServer() throws Exception {
-    server = LocalServer.insecure();
-  }
-
-  @AfterAll
-  static void stopServer() {
-    server.close();
-  }
+class StopTest extends OneServer {
 
   @ParameterizedTest
   @CsvSource({"INT, 130", "TERM, 143"})
@@ -71,30 +58,25 @@ class StopTest {
 
   /** What the server did and could not tell is looked up on a new connection. */
   private static void whileConnectionsAreFrozen() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 100);
-    Map<Long, Long> atFirst = bank.balances();
-    try (FaultProxy proxy = FaultProxy.to(server.port());
-        Script.Running running = endlessTransfers(bank, proxy)) {
-      Watch.of(bank).awaitTransfers(100);
-      FaultProxy.Fault freeze = proxy.when("INSERT INTO transfers").freezeAfterServer();
-      Watch.await(freeze, 2);
-      Told told = stop(running, "INT", 11).assertStatus(130).assertLedgerOf(bank);
-      assertEquals(0, told.unknown().size(), told.result()::toString);
-      bank.assertExact(atFirst);
-    }
+    stopWhileFrozen(proxy -> {}, 0);
   }
 
   private static void whileTheServerIsFrozen() throws Exception {
+    stopWhileFrozen(FaultProxy::freezeConnections, 2);
+  }
+
+  private static void stopWhileFrozen(Consumer<FaultProxy> newConnections, int unknown)
+      throws Exception {
     Bank bank = Watch.bankWithAccounts(server, 100);
     Map<Long, Long> atFirst = bank.balances();
     try (FaultProxy proxy = FaultProxy.to(server.port());
         Script.Running running = endlessTransfers(bank, proxy)) {
       Watch.of(bank).awaitTransfers(100);
       FaultProxy.Fault freeze = proxy.when("INSERT INTO transfers").freezeAfterServer();
-      proxy.freezeConnections();
+      newConnections.accept(proxy);
       Watch.await(freeze, 2);
       Told told = stop(running, "INT", 11).assertStatus(130).assertLedgerOf(bank);
-      assertEquals(2, told.unknown().size(), told.result()::toString);
+      assertEquals(unknown, told.unknown().size(), told.result()::toString);
       bank.assertExact(atFirst);
     }
   }

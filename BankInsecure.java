@@ -552,14 +552,16 @@ public final class BankInsecure implements Callable<Integer> {
 
     /** Opens the connection if need be, and bounds how long an answer on it may take. */
     private void connect(long patienceMillis) {
-      if (handle == null) {
-        handle = database.open();
-        connectedBefore = true;
-      }
       try {
-        handle
-            .getConnection()
-            .setNetworkTimeout(Runnable::run, Math.max(500, (int) patienceMillis));
+        if (handle != null && handle.getConnection().isClosed()) {
+          close();
+        }
+        if (handle == null) {
+          handle = database.open();
+          connectedBefore = true;
+        }
+        int patience = Math.max(500, (int) patienceMillis);
+        handle.getConnection().setNetworkTimeout(Runnable::run, patience);
       } catch (SQLException e) {
         throw new ConnectionException(e);
       }
@@ -570,6 +572,7 @@ public final class BankInsecure implements Callable<Integer> {
       if (!product.startsWith("CockroachDB")) {
         handle.execute(
             "DO $$ BEGIN RAISE 'forced by --force-retries' USING ERRCODE = '40001'; END $$");
+        return;
       }
       handle.execute("SET inject_retry_errors_enabled = true");
       try {
@@ -591,8 +594,13 @@ public final class BankInsecure implements Callable<Integer> {
 
     @Override
     public void close() {
-      if (handle != null) {
-        handle.close();
+      try {
+        if (handle != null) {
+          handle.close();
+        }
+      } catch (JdbiException e) {
+        // It was broken, which is why it goes.
+      } finally {
         handle = null;
       }
     }

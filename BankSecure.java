@@ -302,10 +302,8 @@ public final class BankSecure implements Callable<Integer> {
       throw new Failure(
           5,
           "no certificate " + certificate + " and no password of " + user,
-          "Run cockroach cert create-client "
-              + user
-              + ", point --certs-dir to its folder, or set"
-              + " PGPASSWORD.");
+          "Run cockroach cert create-client %s, point --certs-dir to its folder, or set PGPASSWORD."
+              .formatted(user));
     }
     return password;
   }
@@ -600,14 +598,16 @@ public final class BankSecure implements Callable<Integer> {
 
     /** Opens the connection if need be, and bounds how long an answer on it may take. */
     private void connect(long patienceMillis) {
-      if (handle == null) {
-        handle = database.open();
-        connectedBefore = true;
-      }
       try {
-        handle
-            .getConnection()
-            .setNetworkTimeout(Runnable::run, Math.max(500, (int) patienceMillis));
+        if (handle != null && handle.getConnection().isClosed()) {
+          close();
+        }
+        if (handle == null) {
+          handle = database.open();
+          connectedBefore = true;
+        }
+        int patience = Math.max(500, (int) patienceMillis);
+        handle.getConnection().setNetworkTimeout(Runnable::run, patience);
       } catch (SQLException e) {
         throw new ConnectionException(e);
       }
@@ -618,6 +618,7 @@ public final class BankSecure implements Callable<Integer> {
       if (!product.startsWith("CockroachDB")) {
         handle.execute(
             "DO $$ BEGIN RAISE 'forced by --force-retries' USING ERRCODE = '40001'; END $$");
+        return;
       }
       handle.execute("SET inject_retry_errors_enabled = true");
       try {
@@ -639,8 +640,13 @@ public final class BankSecure implements Callable<Integer> {
 
     @Override
     public void close() {
-      if (handle != null) {
-        handle.close();
+      try {
+        if (handle != null) {
+          handle.close();
+        }
+      } catch (JdbiException e) {
+        // It was broken, which is why it goes.
+      } finally {
         handle = null;
       }
     }

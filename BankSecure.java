@@ -8,7 +8,7 @@
 //DEPS org.slf4j:slf4j-nop:2.0.20
 
 import java.io.*;
-import java.math.BigInteger;
+import java.math.BigDecimal;
 import java.net.*;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -18,17 +18,20 @@ import java.security.*;
 import java.security.cert.*;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.sql.SQLException;
+import java.time.Duration;
+import java.time.format.DateTimeParseException;
 import java.time.temporal.ChronoUnit;
 import java.util.*;
 import java.util.concurrent.*;
-import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.Function;
+import java.util.concurrent.atomic.*;
+import java.util.function.*;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import java.util.regex.*;
 import java.util.stream.*;
 import javax.net.ssl.*;
 import org.jdbi.v3.core.*;
+import org.jdbi.v3.core.mapper.reflect.ConstructorMapper;
 import org.jdbi.v3.core.statement.*;
 import org.postgresql.Driver;
 import org.postgresql.jdbcurlresolver.PgPassParser;
@@ -36,8 +39,12 @@ import org.postgresql.ssl.WrappedFactory;
 import org.postgresql.util.PSQLException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.TypeConversionException;
 
 /**
  * Creates bank accounts and moves money between them on a CockroachDB cluster with certificates.
@@ -53,8 +60,12 @@ import picocli.CommandLine.ParameterException;
     name = "BankSecure",
     version = "BankSecure 1.0",
     mixinStandardHelpOptions = true,
+    abbreviateSynopsis = true,
     sortOptions = false,
-    description = "Creates bank accounts and moves money between them, over verified TLS.",
+    description = {
+      "Creates bank accounts and moves money between them, over verified TLS.",
+      "Without a certificate it takes the password of the URL, $$PGPASSWORD or ~/.pgpass."
+    },
     exitCodeListHeading = "%nExit status:%n",
     exitCodeList = {
       "0:done",
@@ -67,14 +78,12 @@ import picocli.CommandLine.ParameterException;
     footerHeading = "%nExamples:%n",
     footer = {
       "  jbang BankSecure.java --init",
-      "  jbang BankSecure.java --accounts=0 --transfers=1000 --concurrency=8",
+      "  jbang BankSecure.java --accounts=0 --duration=30s --concurrency=8",
       "  jbang BankSecure.java --url=postgresql://maxroach@localhost:26257/bank"
     })
 public final class BankSecure implements Callable<Integer> {
 
-  @Option(
-      names = "--url",
-      description = "Default: $$DATABASE_URL, else maxroach's bank on localhost.")
+  @Option(names = "--url", description = "Default: $$DATABASE_URL, else a local cluster.")
   private String url = System.getenv("DATABASE_URL");
 
   @Option(names = "--certs-dir", description = "Default: $$COCKROACH_CERTS_DIR, else certs.")
@@ -84,23 +93,29 @@ public final class BankSecure implements Callable<Integer> {
   @Option(names = "--init", description = "First make the user and the database, as root.")
   private boolean init;
 
+  @Option(names = "--retry-timeout", description = "Seconds to keep trying a transaction; 60.")
+  private int retryTimeout = 60;
+
   @Option(names = "--accounts", description = "Accounts to create; ${DEFAULT-VALUE} by default.")
   private int accounts = 100;
 
-  @Option(names = "--transfers", description = "Transfers to make; ${DEFAULT-VALUE} by default.")
-  private int transfers = 1;
+  @Option(names = "--transfers", description = "Transfers to make; 1 by default.")
+  private Integer transfers;
 
-  @Option(names = "--concurrency", description = "Workers, each with a connection of its own.")
+  @Option(names = "--duration", description = "Make transfers for so long instead: 30s, 5m, 1h.")
+  private Duration duration;
+
+  @Option(names = "--concurrency", description = "Workers, each with a connection; 1 by default.")
   private int concurrency = 1;
 
   @Option(names = "--seed", description = "Fixes the account IDs, the balances and all choices.")
   private Long seed;
 
-  @Option(names = "--retry-timeout", description = "Seconds to keep trying a transaction; 60.")
-  private int retryTimeout = 60;
-
   @Option(names = "--force-retries", description = "Fail each transaction so many times first.")
   private int forceRetries;
+
+  @Option(names = "--json", description = "Print the result as one JSON object.")
+  private boolean json;
 
   @Option(names = "--echo", description = "Show each SQL statement and its time.")
   private boolean echo;
@@ -112,16 +127,15 @@ public final class BankSecure implements Callable<Integer> {
   private static final Logger DRIVER_LOG = Logger.getLogger("org.postgresql");
 
   private final long start = System.nanoTime();
-  private final AtomicLong begun = new AtomicLong();
-  private final AtomicLong committed = new AtomicLong();
-  private final AtomicLong retries = new AtomicLong();
-  private final Queue<UUID> unknown = new ConcurrentLinkedQueue<>();
   private Address address;
-  private int created;
   private Jdbi database;
+  private List<Session> sessions;
   private String product;
-  private volatile Transfer lastTransfer;
+  private Books found;
+  private Creation creation;
+  private Audit audit;
   private volatile boolean connectedBefore;
+  private volatile boolean failed;
   private volatile long stopAt = Long.MAX_VALUE;
 
   public static void main(String... arguments) {
@@ -129,9 +143,15 @@ public final class BankSecure implements Callable<Integer> {
     // Numbers and messages read alike on all machines.
     Locale.setDefault(Locale.ROOT);
     BankSecure bank = new BankSecure();
-    CommandLine commandLine = new CommandLine(bank).setUsageHelpLongOptionsMaxWidth(32);
-    commandLine.setParameterExceptionHandler((e, given) -> bank.report(e));
-    commandLine.setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
+    CommandLine commandLine =
+        new CommandLine(bank)
+            .setUsageHelpLongOptionsMaxWidth(32)
+            .registerConverter(Duration.class, BankSecure::duration)
+            .setParameterExceptionHandler((e, given) -> bank.report(e))
+            .setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
+    commandLine
+        .getHelpSectionMap()
+        .put(UsageMessageSpec.SECTION_KEY_OPTION_LIST, BankSecure::options);
     CountDownLatch ended = new CountDownLatch(1);
     try {
       Runtime.getRuntime().addShutdownHook(new Thread(() -> bank.stop(ended)));
@@ -153,91 +173,102 @@ public final class BankSecure implements Callable<Integer> {
     }
   }
 
+  /** The options by what they are for, each kind beginning with one of these. */
+  private static String options(Help help) {
+    Map<String, String> headings =
+        Map.of("--url", "Connection", "--accounts", "Work", "--json", "Output");
+    StringBuilder text = new StringBuilder();
+    for (OptionSpec option : help.commandSpec().options()) {
+      String heading = headings.get(option.longestName());
+      Help.Layout layout = help.createDefaultLayout();
+      layout.addOption(option, help.parameterLabelRenderer());
+      text.append(heading == null ? "" : "%n%s:%n".formatted(heading)).append(layout);
+    }
+    return text.toString();
+  }
+
+  private static Duration duration(String text) {
+    try {
+      Duration duration = Duration.parse("PT" + text);
+      if (duration.toNanos() > 0) {
+        return duration;
+      }
+    } catch (DateTimeParseException | ArithmeticException e) {
+      // It is told below.
+    }
+    throw new TypeConversionException("'" + text + "' is not a duration like 30s, 5m or 1h");
+  }
+
   @Override
   public Integer call() throws Exception {
     require("--accounts", accounts, 0, 10_000_000);
-    require("--transfers", transfers, 0, Integer.MAX_VALUE);
+    require("--transfers", transfers == null ? 1 : transfers, 0, Integer.MAX_VALUE);
     require("--concurrency", concurrency, 1, 1_000);
     require("--retry-timeout", retryTimeout, 1, 86_400);
     require("--force-retries", forceRetries, 0, 10);
+    if (duration != null && transfers != null) {
+      throw misuse("--duration and --transfers exclude each other");
+    }
     address = Address.parse(url == null || url.isBlank() ? "postgresql://localhost" : url);
     if (init) {
       createUserAndDatabase();
     }
     database = withEcho(database(address.user(), address.database()));
-    try (Session session = new Session()) {
-      run(session);
+    database.registerRowMapper(ConstructorMapper.factory(Books.class));
+    sessions = Stream.generate(Session::new).limit(concurrency).toList();
+    try {
+      run(sessions.get(0));
+    } finally {
+      sessions.forEach(Session::close);
     }
     return 0;
   }
 
   private static void require(String option, int value, int minimum, int maximum) {
     if (value < minimum || value > maximum) {
-      throw new Failure(
-          2,
-          "%s=%d is not from %,d to %,d".formatted(option, value, minimum, maximum),
-          "Run it with --help to see what it takes.");
+      throw misuse("%s=%d is not from %,d to %,d".formatted(option, value, minimum, maximum));
     }
   }
 
   private void run(Session session) throws Exception {
-    product = session.read(handle -> handle.select("SELECT version()").mapTo(String.class).one());
-    String shortProduct = product.replaceAll("( \\(| on ).*", "");
-    System.out.printf("Connected to %s at %s; %s.%n", shortProduct, address, ENCRYPTION);
+    product =
+        session
+            .read(handle -> handle.select("SELECT version()").mapTo(String.class).one())
+            .replaceAll("( \\(| on ).*", "");
+    print(
+        "Connected to %s at %s; %s.",
+        product, address, ENCRYPTED ? "encrypted, certificate verified" : "not encrypted");
 
     createTable(session, ACCOUNTS);
-    Books found = books(session);
-    long[] foundIds = accountIds(session);
-    if (transfers > 0 && foundIds.length + accounts < 2) {
+    found = session.read(BankSecure::books);
+    long[] foundIds = session.read(BankSecure::accountIds);
+    if (limit() > 0 && foundIds.length + accounts < 2) {
       throw new Failure(2, "a transfer needs two accounts", "Ask for --accounts=2 or more.");
     }
     createTable(session, TRANSFERS);
 
     SplittableRandom random = seed == null ? new SplittableRandom() : new SplittableRandom(seed);
-    long[] ids = createAccounts(session, foundIds, random);
-    Books before = created == 0 ? found : books(session);
-    System.out.printf(
-        "Accounts: %,d before, %,d created, %,d now.%n",
-        found.accounts(), created, before.accounts());
-
+    creation = new Creation(foundIds, random);
     try {
-      transferAll(session, ids, random);
+      createAccounts();
+      makeTransfers(creation.allIds(), random);
+      audit = session.read(this::audit);
     } finally {
-      printTransfers();
-    }
-    audit(before, books(session));
-  }
-
-  private void audit(Books before, Books after) {
-    System.out.printf("Total balance: %,d before, %,d after.%n", before.total(), after.total());
-    // Accounts that others add meanwhile bring money of their own.
-    boolean comparable = after.accounts() == before.accounts();
-    if (comparable && !after.total().equals(before.total())) {
-      throw new Failure(
-          4, "the total has changed: money was lost or made", "Find out what else writes here.");
-    }
-  }
-
-  private void printTransfers() {
-    Transfer last = lastTransfer;
-    if (transfers != 1) {
-      System.out.printf("Transfers: %,d made.%n", committed.get());
-    } else if (last != null) {
-      System.out.printf("Transfer %s moved %,d:%n", last.id(), last.amount());
-      if (!last.repeated()) {
-        printAccount(
-            "from", last.source(), last.sourceBalance(), last.sourceBalance() - last.amount());
-        printAccount(
-            "to", last.target(), last.targetBalance(), last.targetBalance() + last.amount());
+      if (json) {
+        printJson();
+      } else {
+        printSummary();
       }
     }
-    if (retries.get() > 0) {
-      System.out.printf("Retries: %,d.%n", retries.get());
+    if (!fault().isEmpty()) {
+      throw new Failure(4, fault(), "Find out what else writes to these tables.");
     }
   }
 
-  private static void printAccount(String role, long id, long before, long after) {
-    System.out.printf("  %s account %d: %,d before, %,d after%n", role, id, before, after);
+  private void print(String format, Object... values) {
+    if (!json) {
+      System.out.printf(format + "%n", values);
+    }
   }
 
   private long elapsedMillis() {
@@ -246,7 +277,7 @@ public final class BankSecure implements Callable<Integer> {
 
   // ---- Connection ----
 
-  private static final String ENCRYPTION = "encrypted, certificate verified";
+  private static final boolean ENCRYPTED = true;
 
   private static SSLContext tls;
 
@@ -366,93 +397,112 @@ public final class BankSecure implements Callable<Integer> {
     }
   }
 
-  /** What the books say in one consistent read; the total is in whole units. */
-  record Books(long accounts, BigInteger total) {}
+  /** What the books say in one consistent read; amounts are in whole units. */
+  public record Books(long accounts, BigDecimal total, long smallest) {}
 
-  private static Books books(Session session) throws InterruptedException {
-    return session.read(
-        handle ->
-            handle
-                .createQuery("SELECT count(*), coalesce(sum(balance), 0) FROM accounts")
-                .map(
-                    (row, context) ->
-                        new Books(row.getLong(1), row.getBigDecimal(2).toBigInteger()))
-                .one());
+  private static final String SUMS =
+      "count(*) AS accounts, coalesce(sum(balance), 0) AS total, coalesce(min(balance), 0) AS"
+          + " smallest";
+
+  private static Books books(Handle handle) {
+    return handle.select("SELECT " + SUMS + " FROM accounts").mapTo(Books.class).one();
   }
 
   // ---- Accounts ----
 
-  private static final int PAGE = 50_000;
   private static final int CHUNK = 1_000;
   private static final long MAXIMUM_ID = 1_000_000_000_000L;
 
-  /** Reads page by page, since a million rows in one answer would fill the memory. */
-  private static long[] accountIds(Session session) throws InterruptedException {
-    List<long[]> pages = new ArrayList<>();
-    long last = Long.MIN_VALUE;
-    do {
-      long after = last;
-      long[] page = session.read(handle -> accountIds(handle, after));
-      pages.add(page);
-      last = page.length < PAGE ? Long.MAX_VALUE : page[PAGE - 1];
-    } while (last < Long.MAX_VALUE);
-    return joined(pages);
+  /** Reads by the page, which takes a transaction: a million rows at once would fill the memory. */
+  private static long[] accountIds(Handle handle) {
+    return handle.inTransaction(
+        reading ->
+            reading
+                .createQuery("SELECT id FROM accounts ORDER BY id")
+                .setFetchSize(50_000)
+                .mapTo(long.class)
+                .stream()
+                .mapToLong(id -> id)
+                .toArray());
   }
 
-  private static long[] accountIds(Handle handle, long after) {
-    return handle
-        .createQuery("SELECT id FROM accounts WHERE id > :after ORDER BY id LIMIT :page")
-        .bind("after", after)
-        .bind("page", PAGE)
-        .mapTo(long.class)
-        .list()
-        .stream()
-        .mapToLong(id -> id)
-        .toArray();
-  }
+  /** New accounts, chosen before the first attempt; their balances are in whole units. */
+  record Chunk(long[] ids, long[] balances) {
 
-  private static long[] joined(List<long[]> parts) {
-    return parts.stream().flatMapToLong(Arrays::stream).toArray();
-  }
-
-  /** Creates the accounts asked for and returns the IDs of all that can be chosen from. */
-  private long[] createAccounts(Session session, long[] found, SplittableRandom random)
-      throws InterruptedException {
-    List<long[]> chunks = new ArrayList<>(List.of(found));
-    while (created < accounts && stopAt == Long.MAX_VALUE) {
-      long[] ids = freshIds(Math.min(accounts - created, CHUNK), found, random);
-      long[] balances = random.longs(ids.length, 0, 1_000_000).toArray();
-      String name = ids.length + " accounts, the first of them " + ids[0];
-      // Where another run took an ID in the meantime, one account more is made.
-      created += session.commit(name, (handle, again) -> insert(handle, ids, balances, again));
-      chunks.add(ids);
+    Books asBooks() {
+      return new Books(ids.length, BigDecimal.valueOf(LongStream.of(balances).sum()), 0);
     }
-    return joined(chunks);
   }
 
-  private static long[] freshIds(int count, long[] taken, SplittableRandom random) {
-    return random
-        .longs(1, MAXIMUM_ID)
-        .filter(id -> Arrays.binarySearch(taken, id) < 0)
-        .limit(count)
-        .toArray();
+  /** The accounts to create: hands them out by the chunk, and counts those that were made. */
+  private final class Creation {
+    private final long[] found;
+    private final List<long[]> made = new ArrayList<>();
+    private final SplittableRandom random;
+    private int handedOut;
+    private int count;
+    private BigDecimal total = BigDecimal.ZERO;
+
+    Creation(long[] found, SplittableRandom random) {
+      this.found = found;
+      this.random = random;
+    }
+
+    void work(Session session) throws InterruptedException {
+      for (Chunk chunk = next(); chunk.ids().length > 0; chunk = next()) {
+        Chunk each = chunk;
+        String name = each.ids().length + " accounts, the first of them " + each.ids()[0];
+        add(each, session.commit(name, (handle, again) -> insert(handle, each, again)));
+      }
+    }
+
+    private synchronized Chunk next() {
+      int size = mayGoOn() ? Math.min(accounts - handedOut, CHUNK) : 0;
+      handedOut += size;
+      long[] ids =
+          random
+              .longs(1, MAXIMUM_ID)
+              .filter(id -> Arrays.binarySearch(found, id) < 0)
+              .limit(size)
+              .toArray();
+      return new Chunk(ids, random.longs(size, 0, 1_000_000).toArray());
+    }
+
+    private synchronized void add(Chunk chunk, Books inserted) {
+      made.add(chunk.ids());
+      count += inserted.accounts();
+      total = total.add(inserted.total());
+      // Where another run took an ID in the meantime, one account more is made.
+      handedOut -= chunk.ids().length - inserted.accounts();
+    }
+
+    long[] allIds() {
+      made.add(found);
+      return made.stream().flatMapToLong(LongStream::of).toArray();
+    }
   }
 
-  /** Inserts a chunk in one statement and returns how many accounts it made, now or before. */
-  private static int insert(Handle handle, long[] ids, long[] balances, boolean again) {
-    int inserted =
+  /** Inserts a chunk in one statement and returns what it added, now or in an attempt before. */
+  private static Books insert(Handle handle, Chunk chunk, boolean again) {
+    Books inserted =
         handle
-            .createUpdate(
+            .select(
                 """
-                INSERT INTO accounts (id, balance)
-                SELECT unnest(CAST(:ids AS INT8[])), unnest(CAST(:balances AS INT8[]))
-                ON CONFLICT (id) DO NOTHING
-                """)
-            .bind("ids", ids)
-            .bind("balances", balances)
-            .execute();
+                WITH created AS (
+                  INSERT INTO accounts (id, balance)
+                  SELECT unnest(CAST(? AS INT8[])), unnest(CAST(? AS INT8[]))
+                  ON CONFLICT (id) DO NOTHING
+                  RETURNING balance
+                )
+                SELECT %s FROM created
+                """
+                    .formatted(SUMS),
+                chunk.ids(),
+                chunk.balances())
+            .mapTo(Books.class)
+            .one();
     // None, after a lost answer: the attempt before had made them all.
-    return again && inserted == 0 ? ids.length : inserted;
+    return again && inserted.accounts() == 0 ? chunk.asBooks() : inserted;
   }
 
   // ---- Transfer ----
@@ -536,7 +586,7 @@ public final class BankSecure implements Callable<Integer> {
   // ---- Retry ----
 
   /** Work that may be sent again; it is told whether an earlier attempt may have succeeded. */
-  interface Work<R> {
+  interface Statement<R> {
     R run(Handle handle, boolean again);
   }
 
@@ -545,17 +595,17 @@ public final class BankSecure implements Callable<Integer> {
     private Handle handle;
 
     /** Runs a transaction that may be lost without harm: a query, or a change of the schema. */
-    <R> R read(Function<Handle, R> work) throws InterruptedException {
+    <R> R read(Function<Handle, R> query) throws InterruptedException {
       try {
-        return attempt("", 0, retryTimeout, (connection, again) -> work.apply(connection));
+        return attempt("", 0, retryTimeout, (handle, again) -> query.apply(handle));
       } catch (OutcomeUnknown e) {
         throw (JdbiException) e.getCause();
       }
     }
 
     /** Runs a transaction that writes; throws OutcomeUnknown where it may have been committed. */
-    <R> R commit(String name, Work<R> work) throws InterruptedException {
-      return attempt(name, forceRetries, 5, work);
+    <R> R commit(String name, Statement<R> statement) throws InterruptedException {
+      return attempt(name, forceRetries, 5, statement);
     }
 
     /**
@@ -564,7 +614,7 @@ public final class BankSecure implements Callable<Integer> {
      * has happened. Where the connection broke nobody knows, but the work may be sent twice. Both
      * are tried again after a random and growing pause; any other error would only come back.
      */
-    private <R> R attempt(String name, int failures, int seconds, Work<R> work)
+    private <R> R attempt(String name, int failures, int seconds, Statement<R> statement)
         throws InterruptedException {
       long deadline = elapsedMillis() + 1_000L * retryTimeout;
       boolean unknown = false;
@@ -576,7 +626,7 @@ public final class BankSecure implements Callable<Integer> {
             failOnPurpose();
           }
           sent = true;
-          return work.run(handle, unknown);
+          return statement.run(handle, unknown);
         } catch (JdbiException e) {
           boolean rolledBack = hasState(e, "40001|40P01");
           boolean lost = !rolledBack && (sent ? isConnectionLost(e) : isWorthConnectingAgain(e));
@@ -590,7 +640,7 @@ public final class BankSecure implements Callable<Integer> {
             throw unknown ? new OutcomeUnknown(name, e) : e;
           }
           retries.incrementAndGet();
-          System.err.printf("attempt %d failed, next in %d ms: %s%n", attempt, pause, reason(e));
+          tell("attempt %d failed, next in %d ms: %s".formatted(attempt, pause, reason(e)));
           Thread.sleep(pause);
         }
       }
@@ -685,49 +735,60 @@ public final class BankSecure implements Callable<Integer> {
     return Stream.iterate(e, Objects::nonNull, Throwable::getCause);
   }
 
-  // ---- Load ----
+  // ---- Load: many workers, and what they did ----
 
-  /** Makes the transfers with as many workers as asked for, each with its own connection. */
-  private void transferAll(Session session, long[] ids, SplittableRandom random) throws Exception {
-    List<Callable<Void>> tasks = new ArrayList<>();
+  private final UUID run = UUID.randomUUID();
+  private final AtomicLong begun = new AtomicLong();
+  private final AtomicLong committed = new AtomicLong();
+  private final AtomicLong retries = new AtomicLong();
+  private final Queue<UUID> unknown = new ConcurrentLinkedQueue<>();
+  private final Latencies latencies = new Latencies();
+  private volatile Transfer lastTransfer;
+  private long transfersStart;
+  private double seconds;
+
+  /** What a thread does on its session until nothing is left to do. */
+  interface Worker {
+    void work(Session session) throws InterruptedException;
+  }
+
+  private void createAccounts() throws Exception {
+    try {
+      runAll(
+          Collections.nCopies(concurrency, creation::work),
+          () -> "%,d of %,d accounts".formatted(creation.count, accounts));
+    } finally {
+      print(
+          "Accounts: %,d before, %,d created, %,d now.",
+          found.accounts(), creation.count, found.accounts() + creation.count);
+    }
+  }
+
+  private void makeTransfers(long[] ids, SplittableRandom random) throws Exception {
+    List<Worker> workers = new ArrayList<>();
     for (int worker = 0; worker < concurrency; worker++) {
       SplittableRandom choices = random.split();
-      tasks.add(worker == 0 ? () -> work(session, ids, choices) : () -> work(ids, choices));
+      workers.add(session -> makeTransfers(session, ids, choices));
     }
-    ExecutorService workers = Executors.newFixedThreadPool(concurrency);
+    transfersStart = System.nanoTime();
     try {
-      for (Future<Void> end : workers.invokeAll(tasks)) {
-        end.get();
-      }
-    } catch (ExecutionException e) {
-      if (unknown.isEmpty()) {
-        throw (Exception) e.getCause();
-      }
-      String list = unknown.stream().map(UUID::toString).collect(Collectors.joining(", "));
-      throw new OutcomeUnknown("transfer " + list, (Exception) e.getCause().getCause());
+      runAll(workers, this::progress);
     } finally {
-      workers.shutdown();
+      seconds = secondsOfTransfers();
     }
   }
 
-  private Void work(long[] ids, SplittableRandom choices) throws Exception {
-    try (Session session = new Session()) {
-      return work(session, ids, choices);
-    }
-  }
-
-  private Void work(Session session, long[] ids, SplittableRandom choices) throws Exception {
-    try {
-      while (stopAt == Long.MAX_VALUE && begun.incrementAndGet() <= transfers) {
-        int source = choices.nextInt(ids.length);
-        int other = choices.nextInt(ids.length - 1);
-        int target = other < source ? other : other + 1;
-        transferOnce(session, UUID.randomUUID(), ids[source], ids[target]);
-      }
-      return null;
-    } catch (Exception e) {
-      begun.set(transfers);
-      throw e;
+  private void makeTransfers(Session session, long[] ids, SplittableRandom choices)
+      throws InterruptedException {
+    long number;
+    while (mayGoOn() && !isTimeOver() && (number = begun.incrementAndGet()) <= limit()) {
+      int source = choices.nextInt(ids.length);
+      int other = choices.nextInt(ids.length - 1);
+      int target = other < source ? other : other + 1;
+      long before = System.nanoTime();
+      transferOnce(session, transferId(number), ids[source], ids[target]);
+      latencies.add(System.nanoTime() - before);
+      committed.incrementAndGet();
     }
   }
 
@@ -745,7 +806,279 @@ public final class BankSecure implements Callable<Integer> {
       }
       lastTransfer = new Transfer(id, source, target, amount.get(), 0, 0, true);
     }
-    committed.incrementAndGet();
+  }
+
+  /** Fresh in every run, whatever the seed. None is kept: the audit makes them all again. */
+  private UUID transferId(long number) {
+    return UUID.nameUUIDFromBytes((run + " " + number).getBytes(StandardCharsets.US_ASCII));
+  }
+
+  private long limit() {
+    return duration != null ? Long.MAX_VALUE : transfers == null ? 1 : transfers;
+  }
+
+  private boolean mayGoOn() {
+    return !failed && stopAt == Long.MAX_VALUE;
+  }
+
+  private boolean isTimeOver() {
+    return duration != null && secondsOfTransfers() > duration.toMillis() / 1e3;
+  }
+
+  private double secondsOfTransfers() {
+    return (System.nanoTime() - transfersStart) / 1e9;
+  }
+
+  /** Runs all workers, each on a thread and a session of its own, until each has ended. */
+  private void runAll(List<Worker> workers, Supplier<String> progress) throws Exception {
+    ExecutorService threads = Executors.newFixedThreadPool(workers.size());
+    List<Future<?>> ends = new ArrayList<>();
+    for (Worker worker : workers) {
+      Session session = sessions.get(ends.size());
+      ends.add(threads.submit(() -> run(worker, session)));
+    }
+    threads.shutdown();
+    while (!threads.awaitTermination(1, TimeUnit.SECONDS)) {
+      show(progress.get());
+    }
+    show("");
+    try {
+      for (Future<?> end : ends) {
+        end.get();
+      }
+    } catch (ExecutionException e) {
+      if (unknown.isEmpty()) {
+        throw (Exception) e.getCause();
+      }
+      String ids = unknown.stream().map(UUID::toString).collect(Collectors.joining(", "));
+      throw new OutcomeUnknown("transfer " + ids, e);
+    }
+  }
+
+  private Void run(Worker worker, Session session) throws InterruptedException {
+    try {
+      worker.work(session);
+      return null;
+    } catch (Exception | Error e) {
+      failed = true;
+      throw e;
+    }
+  }
+
+  /**
+   * Counts times in a fixed space: each bucket holds those up to 1 % longer than the one before.
+   */
+  private static final class Latencies {
+    private final AtomicLongArray buckets = new AtomicLongArray(4_000);
+    private final LongAccumulator maximum = new LongAccumulator(Math::max, 0);
+
+    void add(long nanos) {
+      buckets.incrementAndGet((int) (100 * Math.log1p(nanos / 1e3)));
+      maximum.accumulate(nanos);
+    }
+
+    /** The milliseconds that such a part of all times did not exceed; NaN where there are none. */
+    double millis(double part) {
+      long total = LongStream.range(0, buckets.length()).map(i -> buckets.get((int) i)).sum();
+      long rank = (long) Math.ceil(part * total);
+      int bucket = 0;
+      for (long counted = buckets.get(0); counted < rank; counted += buckets.get(bucket)) {
+        bucket++;
+      }
+      double micros = Math.min(Math.expm1((bucket + 1) / 100.0), maximum.get() / 1e3);
+      return total == 0 ? Double.NaN : micros / 1e3;
+    }
+  }
+
+  // ---- Live line, on a terminal ----
+
+  private Boolean terminal;
+  private boolean shown;
+
+  private String progress() {
+    String of =
+        duration == null
+            ? "of %,d transfers".formatted(limit())
+            : "transfers, %,.0f s left".formatted(duration.toSeconds() - secondsOfTransfers());
+    return "%,d %s, %,.0f a second, p99 %.1f ms, %,d retries"
+        .formatted(
+            committed.get(),
+            of,
+            committed.get() / secondsOfTransfers(),
+            latencies.millis(0.99),
+            retries.get());
+  }
+
+  /** Puts the line in the place of the one before. */
+  private synchronized void show(String line) {
+    if (!line.isEmpty() && terminal == null) {
+      terminal = isTerminal();
+    }
+    if (shown || (!line.isEmpty() && terminal)) {
+      System.err.print("\r\033[K" + line);
+      shown = !line.isEmpty();
+    }
+  }
+
+  private synchronized void tell(String line) {
+    show("");
+    System.err.println(line);
+  }
+
+  /** Java does not know whether standard error is a terminal, but POSIX's test does. */
+  private static boolean isTerminal() {
+    try {
+      return new ProcessBuilder("test", "-t", "2").inheritIO().start().waitFor() == 0;
+    } catch (IOException | InterruptedException e) {
+      return false;
+    }
+  }
+
+  // ---- Audit and summary ----
+
+  /** What is in the database after the run, read at one moment. */
+  record Audit(Books books, long inLedger) {}
+
+  private Audit audit(Handle handle) {
+    return handle.inTransaction(moment -> new Audit(books(moment), inLedger(moment)));
+  }
+
+  private long inLedger(Handle handle) {
+    long last = Math.min(begun.get(), limit());
+    long found = 0;
+    for (long first = 1; first <= last; first += CHUNK) {
+      UUID[] ids =
+          LongStream.range(first, Math.min(first + CHUNK, last + 1))
+              .mapToObj(this::transferId)
+              .toArray(UUID[]::new);
+      found +=
+          handle
+              .createQuery("SELECT count(*) FROM transfers WHERE id = ANY(:ids)")
+              .bind("ids", ids)
+              .mapTo(long.class)
+              .one();
+    }
+    return found;
+  }
+
+  private BigDecimal expectedTotal() {
+    return found.total().add(creation.total);
+  }
+
+  /** Accounts that others add or remove meanwhile bring or take money that is not ours to judge. */
+  private boolean isComparable() {
+    return audit.books().accounts() == found.accounts() + creation.count;
+  }
+
+  /** What the audit found wrong; empty if nothing. */
+  private String fault() {
+    Books books = audit.books();
+    if (isComparable() && books.total().compareTo(expectedTotal()) != 0) {
+      return "the total balance must be %,.0f and is %,.0f"
+          .formatted(expectedTotal(), books.total());
+    }
+    if (books.smallest() < 0) {
+      return "no balance may be below 0, and one is %,d".formatted(books.smallest());
+    }
+    if (audit.inLedger() != committed.get()) {
+      return "the ledger must have %,d transfers of this run and has %,d"
+          .formatted(committed.get(), audit.inLedger());
+    }
+    return "";
+  }
+
+  private double rate() {
+    return seconds == 0 ? 0 : committed.get() / seconds;
+  }
+
+  private String verdict() {
+    if (audit == null) {
+      return "not made";
+    }
+    return !fault().isEmpty() ? "failed" : isComparable() ? "passed" : "incomparable";
+  }
+
+  private void printSummary() {
+    if (limit() == 1 && lastTransfer != null) {
+      printTransfer(lastTransfer);
+    } else if (limit() > 1) {
+      print(
+          "Transfers: %,d committed, %,d unknown, %,.0f a second for %,.1f s.",
+          committed.get(), unknown.size(), rate(), seconds);
+    }
+    if (limit() > 1 && committed.get() > 0) {
+      print(
+          "Latency: p50 %,.1f ms, p95 %,.1f ms, p99 %,.1f ms, maximum %,.1f ms.",
+          latencies.millis(0.5),
+          latencies.millis(0.95),
+          latencies.millis(0.99),
+          latencies.millis(1));
+    }
+    if (limit() > 1 || retries.get() > 0) {
+      print("Retries: %,d.", retries.get());
+    }
+    if (audit != null) {
+      Books books = audit.books();
+      print("Total balance: %,.0f before, %,.0f after.", expectedTotal(), books.total());
+      print(
+          "Audit %s: the smallest balance is %,d, the ledger has %,d of %,d transfers.",
+          verdict(), books.smallest(), audit.inLedger(), committed.get());
+    } else if (committed.get() > 0) {
+      print("No audit was made.");
+    }
+  }
+
+  private void printTransfer(Transfer made) {
+    print("Transfer %s moved %,d:", made.id(), made.amount());
+    if (!made.repeated()) {
+      long source = made.sourceBalance();
+      long target = made.targetBalance();
+      String account = "  %s account %d: %,d before, %,d after";
+      print(account, "from", made.source(), source, source - made.amount());
+      print(account, "to", made.target(), target, target + made.amount());
+    }
+  }
+
+  private void printJson() {
+    Map<String, Object> result = new LinkedHashMap<>();
+    result.put("product", product);
+    result.put("hosts", address.hosts());
+    result.put("database", address.database());
+    result.put("user", address.user());
+    result.put("encrypted", ENCRYPTED);
+    result.put("accountsBefore", found.accounts());
+    result.put("accountsCreated", creation.count);
+    result.put("accountsAfter", audit == null ? null : audit.books().accounts());
+    result.put("totalBefore", expectedTotal());
+    result.put("totalAfter", audit == null ? null : audit.books().total());
+    result.put("smallestBalance", audit == null ? null : audit.books().smallest());
+    result.put("transfersCommitted", committed.get());
+    result.put("transfersUnknown", unknown);
+    result.put("retries", retries.get());
+    result.put("seconds", seconds);
+    result.put("transfersPerSecond", rate());
+    result.put("p50Milliseconds", latencies.millis(0.5));
+    result.put("p95Milliseconds", latencies.millis(0.95));
+    result.put("p99Milliseconds", latencies.millis(0.99));
+    result.put("maximumMilliseconds", latencies.millis(1));
+    result.put("audit", verdict());
+    System.out.println(
+        result.entrySet().stream()
+            .map(entry -> "  " + json(entry.getKey()) + ": " + json(entry.getValue()))
+            .collect(Collectors.joining(",\n", "{\n", "\n}")));
+  }
+
+  private static String json(Object value) {
+    if (value instanceof Collection<?> values) {
+      return values.stream().map(BankSecure::json).collect(Collectors.joining(", ", "[", "]"));
+    }
+    if (value instanceof Double number) {
+      return Double.isFinite(number) ? "%.3f".formatted(number) : "null";
+    }
+    if (value instanceof String || value instanceof UUID) {
+      return '"' + printable(value.toString()).replaceAll("([\"\\\\])", "\\\\$1") + '"';
+    }
+    return String.valueOf(value);
   }
 
   // ---- Errors ----
@@ -756,15 +1089,19 @@ public final class BankSecure implements Callable<Integer> {
     final int status;
     final String advice;
 
-    Failure(int status, String message, String advice) {
-      this(status, message, advice, null);
-    }
-
     Failure(int status, String message, String advice, Exception cause) {
       super(message, cause);
       this.status = status;
       this.advice = advice;
     }
+
+    Failure(int status, String message, String advice) {
+      this(status, message, advice, null);
+    }
+  }
+
+  private static Failure misuse(String message) {
+    return new Failure(2, message, "Run it with --help to see what it takes.");
   }
 
   /** Thrown when the time is over and an attempt may have been committed. */
@@ -780,8 +1117,42 @@ public final class BankSecure implements Callable<Integer> {
     }
   }
 
+  /** What to do about an error, by what its chain of causes holds; the first that fits counts. */
+  private static final String[][] ADVICE = {
+    {"UnknownHostException", "Check the host name in the URL."},
+    {"ConnectException", "Start the server, or check the host and the port in the URL."},
+    {
+      "CertificateException|CertPath",
+      "Use the ca.crt of this cluster, in the folder of --certs-dir, or renew what expired."
+    },
+    {"hostnameverifier", "Put a host name into the URL that the server's certificate is for."},
+    {
+      "SQLSTATE 08004|secure mode|no encryption",
+      "Use BankSecure.java on a secure cluster, BankInsecure.java on an insecure one."
+    },
+    {
+      "SQLSTATE (28...|3D000)",
+      "Check user, password and certificate; --init makes the user and the database."
+    },
+    {"SQLSTATE 53300", "Too many connections: try a lower --concurrency, or later."},
+    {"SQLSTATE 42501", "Grant the user its rights on the database; --init does."},
+    {
+      "SQLSTATE (42...|23502)",
+      "A table accounts or transfers of another shape is in the way: use another database."
+    },
+    {"SQLSTATE 25006", "Connect to a server that takes writes."},
+    {
+      "SQLSTATE 40...",
+      "Others were always faster: try a longer --retry-timeout or a lower --concurrency."
+    },
+    {"ConnectionException", "Check that a database answers there, and that it takes this user."},
+    {"SQLSTATE (08...|57P..)", "See whether the server runs, and start again."},
+    {"", "What failed was rolled back; --verbose shows where it was."}
+  };
+
   /** Prints an error and an advice, a line each, and returns the exit status. */
   private int report(Exception e) {
+    show("");
     if (verbose) {
       e.printStackTrace();
     }
@@ -793,17 +1164,28 @@ public final class BankSecure implements Callable<Integer> {
 
   private Failure diagnose(Exception e) {
     if (e instanceof ParameterException) {
-      return new Failure(2, e.getMessage(), "Run it with --help to see what it takes.");
+      return misuse(e.getMessage());
     }
+    String chain = causes(e).map(BankSecure::described).collect(Collectors.joining("\n"));
+    String advice =
+        Stream.of(ADVICE)
+            .filter(each -> Pattern.compile(each[0]).matcher(chain).find())
+            .findFirst()
+            .orElseThrow()[1];
     if (e instanceof ConnectionException) {
-      String message = "cannot connect to " + address.hosts() + ": " + reason(e);
-      return new Failure(5, message, connectionAdvice(e), e);
+      return new Failure(5, "cannot connect to " + address.hosts() + ": " + reason(e), advice, e);
     }
     if (isConnectionLost(e)) {
       String message = "the connection to " + address.hosts() + " was lost: " + reason(e);
-      return new Failure(5, message, "See whether the server runs, and start again.", e);
+      return new Failure(5, message, advice, e);
     }
-    return new Failure(1, reason(e), statementAdvice(e), e);
+    return new Failure(1, reason(e), advice, e);
+  }
+
+  private static String described(Throwable cause) {
+    return cause instanceof SQLException s
+        ? s + " SQLSTATE " + s.getSQLState()
+        : cause.getClass().getName();
   }
 
   /** What the server said or, where it said nothing, the innermost cause. */
@@ -811,10 +1193,8 @@ public final class BankSecure implements Callable<Integer> {
     Throwable last = e;
     for (Throwable cause : causes(e).toList()) {
       if (cause instanceof PSQLException server && server.getServerErrorMessage() != null) {
-        return server.getServerErrorMessage().getMessage()
-            + " (SQLSTATE "
-            + server.getSQLState()
-            + ")";
+        String message = server.getServerErrorMessage().getMessage();
+        return message + " (SQLSTATE " + server.getSQLState() + ")";
       }
       last = cause;
     }
@@ -825,66 +1205,24 @@ public final class BankSecure implements Callable<Integer> {
     return last instanceof UnknownHostException ? "unknown host " + message : message;
   }
 
-  private static String connectionAdvice(Exception e) {
-    if (hasCause(e, UnknownHostException.class)) {
-      return "Check the host name in the URL.";
-    }
-    if (hasCause(e, ConnectException.class)) {
-      return "Start the server, or check the host and the port in the URL.";
-    }
-    if (hasCause(e, CertificateException.class)) {
-      return "Use the ca.crt of this cluster, in the folder of --certs-dir, or renew what expired.";
-    }
-    if (reason(e).contains("hostnameverifier")) {
-      return "Put a host name into the URL that the server's certificate is for.";
-    }
-    if (hasState(e, "08004") || reason(e).matches(".*(secure mode|no encryption).*")) {
-      return "Use BankSecure.java on a secure cluster, BankInsecure.java on an insecure one.";
-    }
-    if (hasState(e, "28...|3D000")) {
-      return "Check user, password and certificate; --init makes the user and the database.";
-    }
-    return "Check that a database answers there, and that the certificates are of its cluster.";
-  }
-
-  private static String statementAdvice(Exception e) {
-    if (hasState(e, "42501")) {
-      return "Grant the user its rights on the database; --init does.";
-    }
-    if (hasState(e, "42...|23502")) {
-      return "A table accounts or transfers of another shape is in the way: use another database.";
-    }
-    if (hasState(e, "25006")) {
-      return "Connect to a server that takes writes.";
-    }
-    if (hasState(e, "40...")) {
-      return "Others were always faster: try a longer --retry-timeout or a lower --concurrency.";
-    }
-    return "What failed was rolled back; --verbose shows where it was.";
-  }
-
   private static String printable(String text) {
     return text.replaceAll("\\p{Cntrl}", " ");
   }
 
+  /** Shows each statement's time and text, if --echo asks for that. */
   private Jdbi withEcho(Jdbi database) {
     if (echo) {
       database.setSqlLogger(
           new SqlLogger() {
             @Override
             public void logAfterExecution(StatementContext context) {
-              print(context, "");
+              String sql = context.getRenderedSql().strip().replaceAll("\\s+", " ");
+              tell("%8.1f ms  %s".formatted(context.getElapsedTime(ChronoUnit.MICROS) / 1e3, sql));
             }
 
             @Override
             public void logException(StatementContext context, SQLException e) {
-              print(context, " failed: " + e.getSQLState());
-            }
-
-            private void print(StatementContext context, String end) {
-              String sql = context.getRenderedSql().strip().replaceAll("\\s+", " ");
-              long micros = context.getElapsedTime(ChronoUnit.MICROS);
-              System.err.printf("%8.1f ms  %s%s%n", micros / 1_000.0, sql, end);
+              logAfterExecution(context);
             }
           });
     }

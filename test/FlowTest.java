@@ -1,3 +1,5 @@
+
+
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -6,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -79,7 +82,7 @@ class FlowTest {
     Map<Long, Long> before = bank.balances();
     List<String> lines = run(bank, "--accounts=0", "--transfers=50", "--concurrency=4");
     assertEquals("Accounts: 10 before, 0 created, 10 now.", lines.get(1));
-    assertTrue(lines.get(2).startsWith("Transfers: 50 made"), lines::toString);
+    assertTrue(lines.get(2).startsWith("Transfers: 50 committed, 0 unknown, "), lines::toString);
     assertTotal(bank, lines);
     assertEquals(50, bank.ledger().size());
     assertEquals(before.keySet(), bank.balances().keySet());
@@ -92,7 +95,7 @@ class FlowTest {
     for (int run = 1; run <= 2; run++) {
       List<String> lines = bank.runQuietly("--accounts=0", "--transfers=0");
       assertEquals("Accounts: 0 before, 0 created, 0 now.", lines.get(1));
-      assertEquals("Total balance: 0 before, 0 after.", lines.get(lines.size() - 1));
+      assertEquals("Total balance: 0 before, 0 after.", lines.get(2));
       assertEquals(Map.of(), bank.balances());
       assertEquals(List.of(), bank.ledger());
     }
@@ -237,9 +240,11 @@ class FlowTest {
     return result.out().lines().toList();
   }
 
-  /** The six lines of a run that made 100 accounts and one transfer, and the database after it. */
+  /**
+   * The seven lines of a run that made 100 accounts and one transfer, and the database after it.
+   */
   private static void assertDefaultRun(Bank bank, int accountsBefore, List<String> lines) {
-    assertEquals(6, lines.size(), lines::toString);
+    assertEquals(7, lines.size(), lines::toString);
     match(
         lines.get(0),
         "Connected to (?:PostgreSQL|CockroachDB)\\b.* \\S*\\d at localhost:%d, database %s, user maxroach; (?:%s)\\."
@@ -276,9 +281,16 @@ class FlowTest {
 
   private static void assertTotal(Bank bank, List<String> lines) {
     MatchResult total =
-        match(lines.get(lines.size() - 1), "Total balance: ([\\d,]+) before, ([\\d,]+) after\\.");
+        match(lines.get(lines.size() - 2), "Total balance: ([\\d,]+) before, ([\\d,]+) after\\.");
     assertEquals(bank.total(), number(total, 1));
     assertEquals(bank.total(), number(total, 2));
+    MatchResult audit =
+        match(
+            lines.get(lines.size() - 1),
+            "Audit passed: the smallest balance is ([\\d,]+), the ledger has (\\d+) of (\\d+)"
+                + " transfers\\.");
+    assertEquals(Collections.min(bank.balances().values()), number(audit, 1));
+    assertEquals(number(audit, 2), number(audit, 3));
   }
 
   private static MatchResult match(String line, String pattern) {

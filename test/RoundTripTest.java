@@ -1,3 +1,5 @@
+
+
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -57,7 +59,9 @@ class RoundTripTest extends OneServer {
     List<String> statements = proxy.statements();
     assertEquals("SELECT version()", statements.get(0));
     assertTrue(statements.get(1).startsWith("CREATE TABLE"), statements::toString);
-    assertEquals(1 + statements.size(), roundTrips, statements::toString);
+    long begins = statements.stream().filter("BEGIN"::equals).count();
+    assertEquals(
+        1 + statements.size() - begins, roundTrips, () -> "BEGIN rides along: " + statements);
   }
 
   @Test

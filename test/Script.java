@@ -1,3 +1,5 @@
+
+
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -9,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 
 /**
  * One of the scripts, run as a user runs it: in a process of its own, with the very main that JBang
@@ -32,6 +35,7 @@ final class Script {
   private Path home;
   private String input = "";
   private Duration timeLimit = Duration.ofSeconds(60);
+  private boolean terminal;
 
   private Script(String name, List<String> arguments) {
     this.name = name;
@@ -70,6 +74,12 @@ final class Script {
   /** Sends this text to its standard input, which otherwise is empty. */
   Script input(String text) {
     this.input = text;
+    return this;
+  }
+
+  /** Gives it a terminal, what it writes there being its standard output; takes util-linux. */
+  Script terminal() {
+    this.terminal = true;
     return this;
   }
 
@@ -119,7 +129,15 @@ final class Script {
     command.add(System.getProperty("java.class.path"));
     command.add(name);
     command.addAll(arguments);
-    return command;
+    return terminal ? onTerminal(command) : command;
+  }
+
+  private static List<String> onTerminal(List<String> command) {
+    String line =
+        command.stream()
+            .map(word -> "'" + word.replace("'", "'\\''") + "'")
+            .collect(Collectors.joining(" ", "exec ", ""));
+    return List.of("script", "--quiet", "--return", "--command", line, "/dev/null");
   }
 
   /** A script that runs; closing it ends it. */

@@ -1,3 +1,5 @@
+
+
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -29,6 +31,10 @@ class StopTest extends OneServer {
       assertTrue(told.transfers() >= 300);
       assertTrue(
           told.result().out().contains("Total balance: 100,000,000 before, 100,000,000 after."));
+      assertTrue(
+          told.result()
+              .out()
+              .contains("the ledger has %1$,d of %1$,d".formatted(told.transfers())));
       bank.assertExact(atFirst);
     }
   }

@@ -17,7 +17,7 @@ record Told(Script.Result result) {
 
   /** The transfers told as made. */
   long transfers() {
-    return count("Transfers: ([\\d,]+) made\\.");
+    return count("Transfers: ([\\d,]+) committed");
   }
 
   /** The accounts told as created. */

@@ -25,7 +25,7 @@ class TwinTest {
       Map.of(
           "JBang's description", lines("//DESCRIPTION .*\\n"),
           "Javadoc", lines("/\\*\\*\\n(?: \\*.*\\n)+(?=@Command)"),
-          "description", lines("    description = \".*\",\\n"),
+          "description", lines("    description =(?s:.*?),\\n(?=    \\w)"),
           "connection", lines("  // ---- Connection ----\\n[\\s\\S]*?(?=^  // ---- )"));
 
   private static final Pattern IMPORT = lines("import .*\\n");

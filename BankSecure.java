@@ -25,8 +25,7 @@ import java.util.*;
 import java.util.concurrent.*;
 import java.util.concurrent.atomic.*;
 import java.util.function.*;
-import java.util.logging.Level;
-import java.util.logging.Logger;
+import java.util.logging.*;
 import java.util.regex.*;
 import java.util.stream.*;
 import javax.net.ssl.*;
@@ -40,8 +39,7 @@ import org.postgresql.util.PSQLException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help;
-import picocli.CommandLine.Model.OptionSpec;
-import picocli.CommandLine.Model.UsageMessageSpec;
+import picocli.CommandLine.Model.*;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.TypeConversionException;
@@ -123,9 +121,6 @@ public final class BankSecure implements Callable<Integer> {
   @Option(names = "--verbose", description = "Show the stack trace of an error.")
   private boolean verbose;
 
-  /** Kept here, or it would be collected and forget its level. */
-  private static final Logger DRIVER_LOG = Logger.getLogger("org.postgresql");
-
   private final long start = System.nanoTime();
   private Address address;
   private Jdbi database;
@@ -137,67 +132,6 @@ public final class BankSecure implements Callable<Integer> {
   private volatile boolean connectedBefore;
   private volatile boolean failed;
   private volatile long stopAt = Long.MAX_VALUE;
-
-  public static void main(String... arguments) {
-    DRIVER_LOG.setLevel(Level.OFF);
-    // Numbers and messages read alike on all machines.
-    Locale.setDefault(Locale.ROOT);
-    BankSecure bank = new BankSecure();
-    CommandLine commandLine =
-        new CommandLine(bank)
-            .setUsageHelpLongOptionsMaxWidth(32)
-            .registerConverter(Duration.class, BankSecure::duration)
-            .setParameterExceptionHandler((e, given) -> bank.report(e))
-            .setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
-    commandLine
-        .getHelpSectionMap()
-        .put(UsageMessageSpec.SECTION_KEY_OPTION_LIST, BankSecure::options);
-    CountDownLatch ended = new CountDownLatch(1);
-    try {
-      Runtime.getRuntime().addShutdownHook(new Thread(() -> bank.stop(ended)));
-    } catch (IllegalStateException e) {
-      return; // Ctrl-C came first.
-    }
-    int status = commandLine.execute(arguments);
-    ended.countDown();
-    System.exit(status);
-  }
-
-  /** On Ctrl-C: begins nothing new, and gives what is under way some seconds to end. */
-  private void stop(CountDownLatch ended) {
-    stopAt = elapsedMillis() + 3_000;
-    try {
-      ended.await(10, TimeUnit.SECONDS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
-  }
-
-  /** The options by what they are for, each kind beginning with one of these. */
-  private static String options(Help help) {
-    Map<String, String> headings =
-        Map.of("--url", "Connection", "--accounts", "Work", "--json", "Output");
-    StringBuilder text = new StringBuilder();
-    for (OptionSpec option : help.commandSpec().options()) {
-      String heading = headings.get(option.longestName());
-      Help.Layout layout = help.createDefaultLayout();
-      layout.addOption(option, help.parameterLabelRenderer());
-      text.append(heading == null ? "" : "%n%s:%n".formatted(heading)).append(layout);
-    }
-    return text.toString();
-  }
-
-  private static Duration duration(String text) {
-    try {
-      Duration duration = Duration.parse("PT" + text);
-      if (duration.toNanos() > 0) {
-        return duration;
-      }
-    } catch (DateTimeParseException | ArithmeticException e) {
-      // It is told below.
-    }
-    throw new TypeConversionException("'" + text + "' is not a duration like 30s, 5m or 1h");
-  }
 
   @Override
   public Integer call() throws Exception {
@@ -215,6 +149,8 @@ public final class BankSecure implements Callable<Integer> {
     }
     database = withEcho(database(address.user(), address.database()));
     database.registerRowMapper(ConstructorMapper.factory(Books.class));
+    // Without this JDBI would look through each statement for templates, each time.
+    database.configure(SqlStatements.class, all -> all.setTemplateEngine(TemplateEngine.NOP));
     sessions = Stream.generate(Session::new).limit(concurrency).toList();
     try {
       run(sessions.get(0));
@@ -222,12 +158,6 @@ public final class BankSecure implements Callable<Integer> {
       sessions.forEach(Session::close);
     }
     return 0;
-  }
-
-  private static void require(String option, int value, int minimum, int maximum) {
-    if (value < minimum || value > maximum) {
-      throw misuse("%s=%d is not from %,d to %,d".formatted(option, value, minimum, maximum));
-    }
   }
 
   private void run(Session session) throws Exception {
@@ -321,7 +251,7 @@ public final class BankSecure implements Callable<Integer> {
 
   private String password(String user, String name, Path certificate) {
     String password = System.getenv("PGPASSWORD");
-    if (password == null) {
+    if (password == null || password.isEmpty()) {
       URI first = URI.create("//" + address.hosts().split(",")[0]);
       password = PgPassParser.getPassword(first.getHost(), "" + first.getPort(), name, user);
     }
@@ -546,7 +476,7 @@ public final class BankSecure implements Callable<Integer> {
               FROM entry WHERE id IN (source, target)
               RETURNING id
             )
-            SELECT s.balance AS source_balance, t.balance AS target_balance, entry.amount
+            SELECT entry.amount, s.balance, t.balance
             FROM pair s JOIN pair t ON s.id = :source AND t.id = :target
             LEFT JOIN entry ON true
             """)
@@ -555,17 +485,11 @@ public final class BankSecure implements Callable<Integer> {
         .bind("target", target)
         .map(
             (row, context) -> {
-              boolean repeated = row.getObject("amount") == null;
-              long amount =
-                  repeated ? amountInLedger(handle, id).orElseThrow() : row.getLong("amount");
+              Long moved = row.getObject(1, Long.class);
+              boolean repeated = moved == null;
+              long amount = repeated ? amountInLedger(handle, id).orElseThrow() : moved;
               return new Transfer(
-                  id,
-                  source,
-                  target,
-                  amount,
-                  row.getLong("source_balance"),
-                  row.getLong("target_balance"),
-                  repeated);
+                  id, source, target, amount, row.getLong(2), row.getLong(3), repeated);
             })
         .findOne()
         .orElseThrow(
@@ -735,7 +659,7 @@ public final class BankSecure implements Callable<Integer> {
     return Stream.iterate(e, Objects::nonNull, Throwable::getCause);
   }
 
-  // ---- Load: many workers, and what they did ----
+  // ---- Load ----
 
   private final UUID run = UUID.randomUUID();
   private final AtomicLong begun = new AtomicLong();
@@ -848,7 +772,7 @@ public final class BankSecure implements Callable<Integer> {
       }
     } catch (ExecutionException e) {
       if (unknown.isEmpty()) {
-        throw (Exception) e.getCause();
+        throw e.getCause() instanceof Exception cause ? cause : e;
       }
       String ids = unknown.stream().map(UUID::toString).collect(Collectors.joining(", "));
       throw new OutcomeUnknown("transfer " + ids, e);
@@ -890,7 +814,7 @@ public final class BankSecure implements Callable<Integer> {
     }
   }
 
-  // ---- Live line, on a terminal ----
+  // ---- Live line ----
 
   private Boolean terminal;
   private boolean shown;
@@ -1081,6 +1005,78 @@ public final class BankSecure implements Callable<Integer> {
     return String.valueOf(value);
   }
 
+  // ---- Command line ----
+
+  /** Kept here, or it would be collected and forget its level. */
+  private static final Logger DRIVER_LOG = Logger.getLogger("org.postgresql");
+
+  public static void main(String... arguments) {
+    DRIVER_LOG.setLevel(Level.OFF);
+    // Numbers and messages read alike on all machines.
+    Locale.setDefault(Locale.ROOT);
+    BankSecure bank = new BankSecure();
+    CommandLine commandLine =
+        new CommandLine(bank)
+            .setUsageHelpLongOptionsMaxWidth(32)
+            .registerConverter(Duration.class, BankSecure::duration)
+            .setParameterExceptionHandler((e, given) -> bank.report(e))
+            .setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
+    commandLine
+        .getHelpSectionMap()
+        .put(UsageMessageSpec.SECTION_KEY_OPTION_LIST, BankSecure::options);
+    CountDownLatch ended = new CountDownLatch(1);
+    try {
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> bank.stop(ended)));
+    } catch (IllegalStateException e) {
+      return; // Ctrl-C came first.
+    }
+    int status = commandLine.execute(arguments);
+    ended.countDown();
+    System.exit(status);
+  }
+
+  /** On Ctrl-C: begins nothing new, and gives what is under way some seconds to end. */
+  private void stop(CountDownLatch ended) {
+    stopAt = elapsedMillis() + 3_000;
+    try {
+      ended.await(10, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** The options by what they are for, each kind beginning with one of these. */
+  private static String options(Help help) {
+    Map<String, String> headings =
+        Map.of("--url", "Connection", "--accounts", "Work", "--json", "Output");
+    StringBuilder text = new StringBuilder();
+    for (OptionSpec option : help.commandSpec().options()) {
+      String heading = headings.get(option.longestName());
+      Help.Layout layout = help.createDefaultLayout();
+      layout.addOption(option, help.parameterLabelRenderer());
+      text.append(heading == null ? "" : "%n%s:%n".formatted(heading)).append(layout);
+    }
+    return text.toString();
+  }
+
+  private static Duration duration(String text) {
+    try {
+      Duration duration = Duration.parse("PT" + text);
+      if (duration.toNanos() > 0) {
+        return duration;
+      }
+    } catch (DateTimeParseException | ArithmeticException e) {
+      // It is told below.
+    }
+    throw new TypeConversionException("'" + text + "' is not a duration like 30s, 5m or 1h");
+  }
+
+  private static void require(String option, int value, int minimum, int maximum) {
+    if (value < minimum || value > maximum) {
+      throw misuse("%s=%d is not from %,d to %,d".formatted(option, value, minimum, maximum));
+    }
+  }
+
   // ---- Errors ----
 
   /** What ends the program: its exit status, what happened, and what to do about it. */
@@ -1127,25 +1123,30 @@ public final class BankSecure implements Callable<Integer> {
     },
     {"hostnameverifier", "Put a host name into the URL that the server's certificate is for."},
     {
-      "SQLSTATE 08004|secure mode|no encryption",
+      "support SSL|secure mode|no encryption",
       "Use BankSecure.java on a secure cluster, BankInsecure.java on an insecure one."
     },
     {
-      "SQLSTATE (28...|3D000)",
+      "SQLSTATE (28...|3D000)|password",
       "Check user, password and certificate; --init makes the user and the database."
     },
     {"SQLSTATE 53300", "Too many connections: try a lower --concurrency, or later."},
-    {"SQLSTATE 42501", "Grant the user its rights on the database; --init does."},
+    {"SQLSTATE (42501|3F000)", "Grant the user its rights on the database; --init does."},
     {
-      "SQLSTATE (42...|23502)",
+      "SQLSTATE (42...|23502|55000)",
       "A table accounts or transfers of another shape is in the way: use another database."
     },
+    {"SQLSTATE 22003", "A number does not fit: look at the balances, or use another database."},
+    {"SQLSTATE 22003", "A number does not fit: look at the balances, or use another database."},
     {"SQLSTATE 25006", "Connect to a server that takes writes."},
     {
       "SQLSTATE 40...",
       "Others were always faster: try a longer --retry-timeout or a lower --concurrency."
     },
-    {"ConnectionException", "Check that a database answers there, and that it takes this user."},
+    {
+      "ConnectionException",
+      "Check that a database answers there, and that it takes this user and certificate."
+    },
     {"SQLSTATE (08...|57P..)", "See whether the server runs, and start again."},
     {"", "What failed was rolled back; --verbose shows where it was."}
   };
@@ -1164,7 +1165,8 @@ public final class BankSecure implements Callable<Integer> {
 
   private Failure diagnose(Exception e) {
     if (e instanceof ParameterException) {
-      return misuse(e.getMessage());
+      // What stands behind may be a password.
+      return misuse(e.getMessage().replaceFirst("(?s)(=|://).*", "$1…"));
     }
     String chain = causes(e).map(BankSecure::described).collect(Collectors.joining("\n"));
     String advice =
@@ -1376,10 +1378,12 @@ public final class BankSecure implements Callable<Integer> {
     try (InputStream in = Files.newInputStream(file)) {
       var all = CertificateFactory.getInstance("X.509").generateCertificates(in);
       if (all.isEmpty()) {
-        throw new CertificateException("it holds no certificate");
+        throw new CertificateException();
       }
       return all.toArray(X509Certificate[]::new);
-    } catch (IOException | CertificateException e) {
+    } catch (CertificateException e) {
+      throw unusable(file, new CertificateException("it holds no certificate", e));
+    } catch (IOException e) {
       throw unusable(file, e);
     }
   }
@@ -1397,11 +1401,14 @@ public final class BankSecure implements Callable<Integer> {
             switch (pem.group(1)) {
               case "" -> key;
               case "RSA " -> pkcs8(key);
-              default -> throw new KeyException("it must be PKCS#1 or PKCS#8, without a password");
+              default -> throw new KeyException(pem.group(1));
             };
       }
       return KeyFactory.getInstance(algorithm).generatePrivate(new PKCS8EncodedKeySpec(key));
-    } catch (IOException | GeneralSecurityException | IllegalArgumentException e) {
+    } catch (GeneralSecurityException | IllegalArgumentException e) {
+      var unreadable = new KeyException("it must be PKCS#1 or PKCS#8, without a password", e);
+      throw unusable(file, unreadable);
+    } catch (IOException e) {
       throw unusable(file, e);
     }
   }

@@ -6,16 +6,17 @@
 //SOURCES ../BankBasic.java
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
-//SOURCES BadInputTest.java
 //SOURCES Bank.java
 //SOURCES BasicTest.java
 //SOURCES BigTest.java
 //SOURCES Case.java
 //SOURCES Certificates.java
 //SOURCES Cockroach.java
+//SOURCES CommandBlock.java
 //SOURCES CommandLineTest.java
 //SOURCES ConcurrencyTest.java
 //SOURCES ConnectTest.java
+//SOURCES Door.java
 //SOURCES ErrorForm.java
 //SOURCES FaultProxy.java
 //SOURCES FaultProxyTest.java
@@ -23,9 +24,11 @@
 //SOURCES FlowTest.java
 //SOURCES GivingUpTest.java
 //SOURCES JbangwTest.java
+//SOURCES LoadTest.java
 //SOURCES LocalServer.java
 //SOURCES LocalServerTest.java
 //SOURCES OneServer.java
+//SOURCES ReadmeTest.java
 //SOURCES RestartTest.java
 //SOURCES RoundTripTest.java
 //SOURCES Scenario.java
@@ -37,6 +40,10 @@
 //SOURCES Told.java
 //SOURCES TwinTest.java
 //SOURCES TwoServers.java
+//SOURCES UserError.java
+//SOURCES UserErrorStage.java
+//SOURCES UserErrorTest.java
+//SOURCES UserErrors.java
 //SOURCES Watch.java
 
 import java.io.IOException;

@@ -96,12 +96,6 @@ class ReadmeTest {
           INSECURE_STAND_IN, "Ctrl-C stops it",
           SECURE_STAND_IN, "Ctrl-C stops it");
 
-  /** What goes on from an earlier section, whose commands are run once more before it. */
-  private static final Map<String, List<String>> AFTER =
-      Map.of(
-          "jbang BankInsecure.java --accounts=0 --force-retries=2",
-          List.of(INSECURE_NODE, INSECURE_STAND_IN, "jbang BankInsecure.java --init"));
-
   /**
    * The lines in which words vary from run to run. A word that does is marked as {@code {kind
    * name}}; … stands for words that do not. A line of the README that is like none of these must be
@@ -118,13 +112,23 @@ class ReadmeTest {
               + " maximum {tenths maximum} ms.",
           "Total balance: {number totalBefore} before, {number totalAfter} after.",
           "Audit passed: the smallest balance is {number smallest}, …",
-          "attempt {digits attempt} failed, next in {digits pause} ms: …");
+          "attempt {digits attempt} failed, next in {digits pause} ms: …",
+          "  \"totalBefore\": {digits totalBefore},",
+          "  \"totalAfter\": {digits totalAfter},",
+          "  \"smallestBalance\": {digits smallest},",
+          "  \"seconds\": {thousandths seconds},",
+          "  \"transfersPerSecond\": {thousandths rate},",
+          "  \"p50Milliseconds\": {thousandths p50},",
+          "  \"p95Milliseconds\": {thousandths p95},",
+          "  \"p99Milliseconds\": {thousandths p99},",
+          "  \"maximumMilliseconds\": {thousandths maximum},");
 
   /** More of them where several workers collide, as often as chance has it. */
   private static final List<Mark> VARYING_WITH_WORKERS =
       marks(
           "Transfers: … committed, … unknown, {number rate} a second for {tenths seconds} s.",
-          "Retries: {number retries}.");
+          "Retries: {number retries}.",
+          "  \"retries\": {digits retries},");
 
   /** And where a cockroach is on the PATH, for the README shows what came of its stand-in. */
   private static final List<Mark> VARYING_WITH_COCKROACH =
@@ -174,8 +178,7 @@ class ReadmeTest {
   @Test
   void everyCommandListedHereStandsInTheReadme() throws IOException {
     List<String> listed = new ArrayList<>();
-    Stream.of(NEVER, WITH_COCKROACH, SERVERS, AFTER).forEach(list -> listed.addAll(list.keySet()));
-    AFTER.values().forEach(listed::addAll);
+    Stream.of(NEVER, WITH_COCKROACH, SERVERS).forEach(list -> listed.addAll(list.keySet()));
     listed.removeAll(commands().stream().map(CommandBlock::command).toList());
     assertEquals(List.of(), listed);
   }
@@ -237,12 +240,6 @@ class ReadmeTest {
       section = block.section();
     }
     whyNotHere(block.command()).ifPresent(Assumptions::abort);
-    List<String> again = AFTER.getOrDefault(block.command(), List.of());
-    for (CommandBlock earlier : commands()) {
-      if (again.contains(earlier.command()) && whyNotHere(earlier.command()).isEmpty()) {
-        perform(earlier);
-      }
-    }
     perform(block);
   }
 
@@ -344,7 +341,8 @@ class ReadmeTest {
             "digits", "\\d+",
             "number", "\\d{1,3}(?:,\\d{3})*",
             "product", "(?:PostgreSQL|CockroachDB) .*\\d",
-            "tenths", "\\d{1,3}(?:,\\d{3})*\\.\\d");
+            "tenths", "\\d{1,3}(?:,\\d{3})*\\.\\d",
+            "thousandths", "\\d+\\.\\d{3}");
 
     private static final Pattern WORD = Pattern.compile("\\{(\\w+) (\\w+)\\}|…");
 

@@ -27,7 +27,7 @@ record Told(Script.Result result) {
 
   /** The retries told at the end; none are not told. */
   long retries() {
-    return result.out().contains("Retries: ") ? count("Retries: ([\\d,]+)\\.") : 0;
+    return result.out().contains("etries") ? count("(?:Retries|  \"retries\"): ([\\d,]+)") : 0;
   }
 
   /** The failed attempts, as they were told when they failed: "attempt 1 failed, next in ...". */

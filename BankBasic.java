@@ -213,7 +213,7 @@ public final class BankBasic implements Callable<Integer> {
     Matcher parts =
         Pattern.compile(
                 "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^@/?]*))?@)?"
-                    + ("(" + host + "(?:," + host + ")*)(?:/([^@/?]*))?(\\?[^@]*)?"))
+                    + ("(" + host + "(?:," + host + ")*)(?:/([^@/?&;=]*))?(\\?[^@?;]*)?"))
             .matcher(url);
     if (!parts.matches()) {
       throw malformedUrl();
@@ -337,10 +337,12 @@ public final class BankBasic implements Callable<Integer> {
       cause = cause.getCause();
     }
     String message =
-        Objects.toString(cause.getMessage(), "the server hung up").replaceAll("\\s+", " ");
+        Objects.toString(cause.getMessage(), "the server hung up")
+            .replaceAll("[\\s\\p{C}\\p{Zl}\\p{Zp}]+", " ")
+            .replaceFirst("(?<=^.{2000}).*", "…");
     if (cause instanceof ParameterException) {
       // What stands behind may be a password.
-      return message.replaceFirst("(=|://).*", "$1…");
+      return message.replaceFirst("(=|://|:(?! )|', ).*", "$1…");
     }
     return cause instanceof UnknownHostException ? "unknown host " + message : message;
   }

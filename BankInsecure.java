@@ -145,7 +145,7 @@ public final class BankInsecure implements Callable<Integer> {
     product =
         session
             .read(handle -> handle.select("SELECT version()").mapTo(String.class).one())
-            .replaceAll("( \\(| on ).*", "");
+            .replaceAll("(?s)( \\(| on |(?<=^.{200})).*", "");
     print(
         "Connected to %s at %s; %s.",
         product, address, ENCRYPTED ? "encrypted, certificate verified" : "not encrypted");
@@ -178,7 +178,7 @@ public final class BankInsecure implements Callable<Integer> {
 
   private void print(String format, Object... values) {
     if (!json) {
-      System.out.printf(format + "%n", values);
+      System.out.println(printable(format.formatted(values)));
     }
   }
 
@@ -187,12 +187,14 @@ public final class BankInsecure implements Callable<Integer> {
   private static final boolean ENCRYPTED = false;
 
   private Jdbi database(String user, String name) {
-    String mode = address.parameters().getOrDefault("sslmode", "disable");
-    if (!mode.equals("disable")) {
-      throw new Failure(
-          2,
-          "sslmode=" + mode + " asks for encryption, and this program has none",
-          "Use BankSecure.java, or sslmode=disable.");
+    for (String setting : List.of("sslmode", "ssl", "sslNegotiation")) {
+      String mode = address.parameters().getOrDefault(setting, "disable");
+      if (!mode.matches("disable|false|postgres")) {
+        throw new Failure(
+            2,
+            setting + "=" + mode + " asks for encryption, and this program has none",
+            "Use BankSecure.java, or sslmode=disable.");
+      }
     }
     boolean first = user.equals(init ? "root" : address.user());
     if (first && !Stream.of(address.hosts().split(",")).allMatch(BankInsecure::isThisMachine)) {
@@ -206,8 +208,7 @@ public final class BankInsecure implements Callable<Integer> {
 
   private static boolean isThisMachine(String host) {
     try {
-      String name = URI.create("//" + host).getHost();
-      return InetAddress.getByName(name).isLoopbackAddress();
+      return InetAddress.getByName(host.replaceFirst(":\\d+$", "")).isLoopbackAddress();
     } catch (UnknownHostException e) {
       return false;
     }
@@ -801,7 +802,7 @@ public final class BankInsecure implements Callable<Integer> {
 
   private synchronized void tell(String line) {
     show("");
-    System.err.println(line);
+    System.err.println(printable(line));
   }
 
   /** Java does not know whether standard error is a terminal, but POSIX's test does. */
@@ -1035,13 +1036,18 @@ public final class BankInsecure implements Callable<Integer> {
   /** Prints an error and an advice, a line each, and returns the exit status. */
   private int report(Exception e) {
     show("");
-    if (verbose) {
-      e.printStackTrace();
+    if (verbose && !(e instanceof ParameterException)) {
+      causes(e).forEach(BankInsecure::printTrace);
     }
     Failure failure = e instanceof Failure known ? known : diagnose(e);
     System.err.println("error: " + printable(failure.getMessage()));
-    System.err.println(failure.advice);
+    System.err.println(printable(failure.advice));
     return failure.status;
+  }
+
+  private static void printTrace(Throwable cause) {
+    System.err.println(printable(excerpt(cause.toString())));
+    Stream.of(cause.getStackTrace()).forEach(frame -> System.err.println("\tat " + frame));
   }
 
   // ---- Errors ----
@@ -1121,7 +1127,7 @@ public final class BankInsecure implements Callable<Integer> {
   private Failure diagnose(Exception e) {
     if (e instanceof ParameterException) {
       // What stands behind may be a password.
-      return misuse(e.getMessage().replaceFirst("(?s)(=|://).*", "$1…"));
+      return misuse(e.getMessage().replaceFirst("(?s)(=|://|:(?! )|', ).*", "$1…"));
     }
     String chain = causes(e).map(BankInsecure::described).collect(Collectors.joining("\n"));
     String advice =
@@ -1147,6 +1153,10 @@ public final class BankInsecure implements Callable<Integer> {
 
   /** What the server said or, where it said nothing, the innermost cause. */
   private static String reason(Exception e) {
+    return excerpt(words(e));
+  }
+
+  private static String words(Exception e) {
     Throwable last = e;
     for (Throwable cause : causes(e).toList()) {
       if (cause instanceof PSQLException server && server.getServerErrorMessage() != null) {
@@ -1163,7 +1173,11 @@ public final class BankInsecure implements Callable<Integer> {
   }
 
   private static String printable(String text) {
-    return text.replaceAll("\\p{Cntrl}", " ");
+    return text.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}]", " ");
+  }
+
+  private static String excerpt(String words) {
+    return words.length() > 2_000 ? words.substring(0, 2_000) + "…" : words;
   }
 
   /** Shows each statement's time and text, if --echo asks for that. */
@@ -1197,7 +1211,7 @@ public final class BankInsecure implements Callable<Integer> {
         Pattern.compile(
             "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^@/?]*))?@)?"
                 + ("(" + HOST + "(?:," + HOST + ")*)?")
-                + "(?:/([^@/?]*))?(?:\\?([^@]*))?");
+                + "(?:/([^@/?&;=]*))?(?:\\?([^@?;]*))?");
 
     /** Reads a URL; where it cannot, it throws a Failure that does not repeat the password. */
     static Address parse(String url) {

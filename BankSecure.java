@@ -161,7 +161,7 @@ public final class BankSecure implements Callable<Integer> {
     product =
         session
             .read(handle -> handle.select("SELECT version()").mapTo(String.class).one())
-            .replaceAll("( \\(| on ).*", "");
+            .replaceAll("(?s)( \\(| on |(?<=^.{200})).*", "");
     print(
         "Connected to %s at %s; %s.",
         product, address, ENCRYPTED ? "encrypted, certificate verified" : "not encrypted");
@@ -194,7 +194,7 @@ public final class BankSecure implements Callable<Integer> {
 
   private void print(String format, Object... values) {
     if (!json) {
-      System.out.printf(format + "%n", values);
+      System.out.println(printable(format.formatted(values)));
     }
   }
 
@@ -233,6 +233,7 @@ public final class BankSecure implements Callable<Integer> {
       properties.computeIfAbsent("password", missing -> password(user, name, certificate));
     }
     properties.setProperty("sslmode", "verify-full");
+    properties.setProperty("gssEncMode", "disable");
     properties.setProperty("sslfactory", VerifiedTls.class.getName());
     return Jdbi.create(address.jdbcUrl(name), properties);
   }
@@ -850,7 +851,7 @@ public final class BankSecure implements Callable<Integer> {
 
   private synchronized void tell(String line) {
     show("");
-    System.err.println(line);
+    System.err.println(printable(line));
   }
 
   /** Java does not know whether standard error is a terminal, but POSIX's test does. */
@@ -1084,13 +1085,18 @@ public final class BankSecure implements Callable<Integer> {
   /** Prints an error and an advice, a line each, and returns the exit status. */
   private int report(Exception e) {
     show("");
-    if (verbose) {
-      e.printStackTrace();
+    if (verbose && !(e instanceof ParameterException)) {
+      causes(e).forEach(BankSecure::printTrace);
     }
     Failure failure = e instanceof Failure known ? known : diagnose(e);
     System.err.println("error: " + printable(failure.getMessage()));
-    System.err.println(failure.advice);
+    System.err.println(printable(failure.advice));
     return failure.status;
+  }
+
+  private static void printTrace(Throwable cause) {
+    System.err.println(printable(excerpt(cause.toString())));
+    Stream.of(cause.getStackTrace()).forEach(frame -> System.err.println("\tat " + frame));
   }
 
   // ---- Errors ----
@@ -1170,7 +1176,7 @@ public final class BankSecure implements Callable<Integer> {
   private Failure diagnose(Exception e) {
     if (e instanceof ParameterException) {
       // What stands behind may be a password.
-      return misuse(e.getMessage().replaceFirst("(?s)(=|://).*", "$1…"));
+      return misuse(e.getMessage().replaceFirst("(?s)(=|://|:(?! )|', ).*", "$1…"));
     }
     String chain = causes(e).map(BankSecure::described).collect(Collectors.joining("\n"));
     String advice =
@@ -1196,6 +1202,10 @@ public final class BankSecure implements Callable<Integer> {
 
   /** What the server said or, where it said nothing, the innermost cause. */
   private static String reason(Exception e) {
+    return excerpt(words(e));
+  }
+
+  private static String words(Exception e) {
     Throwable last = e;
     for (Throwable cause : causes(e).toList()) {
       if (cause instanceof PSQLException server && server.getServerErrorMessage() != null) {
@@ -1212,7 +1222,11 @@ public final class BankSecure implements Callable<Integer> {
   }
 
   private static String printable(String text) {
-    return text.replaceAll("\\p{Cntrl}", " ");
+    return text.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}]", " ");
+  }
+
+  private static String excerpt(String words) {
+    return words.length() > 2_000 ? words.substring(0, 2_000) + "…" : words;
   }
 
   /** Shows each statement's time and text, if --echo asks for that. */
@@ -1246,7 +1260,7 @@ public final class BankSecure implements Callable<Integer> {
         Pattern.compile(
             "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^@/?]*))?@)?"
                 + ("(" + HOST + "(?:," + HOST + ")*)?")
-                + "(?:/([^@/?]*))?(?:\\?([^@]*))?");
+                + "(?:/([^@/?&;=]*))?(?:\\?([^@?;]*))?");
 
     /** Reads a URL; where it cannot, it throws a Failure that does not repeat the password. */
     static Address parse(String url) {

@@ -23,10 +23,12 @@
 //SOURCES FaultTest.java
 //SOURCES FlowTest.java
 //SOURCES GivingUpTest.java
+//SOURCES Impostor.java
 //SOURCES JbangwTest.java
 //SOURCES LoadTest.java
 //SOURCES LocalServer.java
 //SOURCES LocalServerTest.java
+//SOURCES ManInTheMiddle.java
 //SOURCES OneServer.java
 //SOURCES Project.java
 //SOURCES ReadmeTest.java
@@ -35,6 +37,7 @@
 //SOURCES RoundTripTest.java
 //SOURCES Scenario.java
 //SOURCES Script.java
+//SOURCES SecurityTest.java
 //SOURCES Server.java
 //SOURCES ServerKind.java
 //SOURCES StopTest.java

@@ -1,0 +1,90 @@
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/** Creates a million accounts with BankInsecure, and with COPY by psql into the same table. */
+final class AccountCreation {
+
+  private static final int ACCOUNTS = 1_000_000;
+  private static final int ROUNDS = 3;
+  private static final List<Integer> WORKERS = List.of(1, 2, 4);
+  private static final String DATABASE = "million";
+
+  private final Comparison comparison =
+      new Comparison("Creating 1,000,000 accounts, start and connecting not counted", "accounts/s");
+  private final Course course;
+  private final Path rows;
+
+  private AccountCreation(Course course, Path rows) {
+    this.course = course;
+    this.rows = rows;
+  }
+
+  /** Measures in turn, round by round, each time in a new database. */
+  static Comparison measure(Course course) throws IOException, InterruptedException {
+    try (TemporaryDirectory directory = TemporaryDirectory.create("bench-")) {
+      AccountCreation creation = new AccountCreation(course, directory.path().resolve("rows"));
+      creation.writeRows();
+      for (int round = 0; round < ROUNDS; round++) {
+        creation.round();
+      }
+      return creation.comparison;
+    }
+  }
+
+  private void writeRows() throws IOException {
+    SplittableRandom random = new SplittableRandom(1);
+    long[] ids = random.longs(1, 1_000_000_000_000L).distinct().limit(ACCOUNTS).toArray();
+    try (BufferedWriter writer = Files.newBufferedWriter(rows)) {
+      for (long id : ids) {
+        writer.write(id + "\t" + random.nextInt(1_000_000) + "\n");
+      }
+    }
+  }
+
+  private void round() throws IOException, InterruptedException {
+    newDatabase();
+    double emptyRun = bankInsecure(0, 1);
+    double emptyPsql = psql("SELECT 1");
+    add("psql, \\copy", psql("\\copy accounts FROM '" + rows + "'") - emptyPsql);
+    for (int workers : WORKERS) {
+      newDatabase();
+      String name = "BankInsecure, %d worker%s".formatted(workers, workers == 1 ? "" : "s");
+      add(name, bankInsecure(ACCOUNTS, workers) - emptyRun);
+    }
+    course.dropDatabase(DATABASE);
+  }
+
+  private void add(String name, double seconds) {
+    comparison.add(name, ACCOUNTS / seconds);
+  }
+
+  /** New, but with its tables, and nothing of the one before left to be written. */
+  private void newDatabase() throws IOException, InterruptedException {
+    course.dropDatabase(DATABASE);
+    course.fill(DATABASE, 0);
+    course.server().asSuperuser().useHandle(handle -> handle.execute("CHECKPOINT"));
+  }
+
+  private double bankInsecure(int accounts, int workers) throws IOException, InterruptedException {
+    return Execution.successful(
+            Execution.java(
+                "BankInsecure",
+                List.of(
+                    "--url=" + course.url(DATABASE),
+                    "--accounts=" + accounts,
+                    "--transfers=0",
+                    "--concurrency=" + workers,
+                    "--json")))
+        .seconds();
+  }
+
+  private double psql(String command) throws IOException, InterruptedException {
+    return Execution.successful(
+            List.of("psql", "--no-psqlrc", "--dbname=" + course.url(DATABASE), "-c", command))
+        .seconds();
+  }
+}

@@ -1,0 +1,138 @@
+//DEPS org.postgresql:postgresql:42.7.14
+//DEPS info.picocli:picocli:4.7.7
+//DEPS org.hdrhistogram:HdrHistogram:2.2.2
+
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.Locale;
+import java.util.Properties;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.LongStream;
+import org.HdrHistogram.Histogram;
+import picocli.CommandLine;
+import picocli.CommandLine.Option;
+
+/**
+ * A program that moves money in its own way for some seconds, and prints what came of it as one
+ * line of JSON. It starts cold, for {@code BankInsecure} does too.
+ */
+abstract class Contender implements Callable<Integer> {
+
+  @Option(names = "--port", required = true)
+  int port;
+
+  @Option(names = "--database", required = true)
+  String database;
+
+  @Option(names = "--workers", required = true)
+  int workers;
+
+  @Option(names = "--seconds", required = true)
+  double seconds;
+
+  /** What a contender did, in the terms of the line that it prints. */
+  record Result(
+      long committed,
+      long retries,
+      double seconds,
+      double p50Milliseconds,
+      double p99Milliseconds,
+      double cpuSeconds) {
+
+    static Result of(Histogram latencies, long retries, double seconds, double cpuSeconds) {
+      return new Result(
+          latencies.getTotalCount(),
+          retries,
+          seconds,
+          latencies.getValueAtPercentile(50) / 1e6,
+          latencies.getValueAtPercentile(99) / 1e6,
+          cpuSeconds);
+    }
+
+    String json() {
+      return String.format(
+          Locale.ROOT,
+          """
+          {"committed": %d, "retries": %d, "seconds": %.6f, "p50Milliseconds": %.3f, \
+          "p99Milliseconds": %.3f, "cpuSeconds": %.3f}\
+          """,
+          committed,
+          retries,
+          seconds,
+          p50Milliseconds,
+          p99Milliseconds,
+          cpuSeconds);
+    }
+  }
+
+  /** Runs the contender as a program: prints its line and ends. */
+  static void run(Contender contender, String... arguments) {
+    CommandLine commandLine =
+        new CommandLine(contender).setExecutionExceptionHandler((e, command, parsed) -> report(e));
+    System.exit(commandLine.execute(arguments));
+  }
+
+  @Override
+  public final Integer call() throws Exception {
+    System.out.println(measure().json());
+    return 0;
+  }
+
+  private static int report(Exception e) {
+    System.err.println(e instanceof Unavailable ? e.getMessage() : e);
+    return e instanceof Unavailable ? 3 : 1;
+  }
+
+  /** The program cannot run on this machine. */
+  static final class Unavailable extends Exception {
+    private static final long serialVersionUID = 1;
+
+    Unavailable(String message) {
+      super(message);
+    }
+  }
+
+  /** Makes transfers for the time that was asked for. */
+  abstract Result measure() throws Exception;
+
+  /** Counts nanoseconds, to three digits. */
+  static Histogram histogram() {
+    return new Histogram(TimeUnit.HOURS.toNanos(1), 3);
+  }
+
+  /** The accounts that there are, in ID order. */
+  final long[] accountIds() throws SQLException {
+    LongStream.Builder ids = LongStream.builder();
+    try (Connection connection = open();
+        Statement statement = connection.createStatement();
+        ResultSet rows = statement.executeQuery("SELECT id FROM accounts ORDER BY id")) {
+      while (rows.next()) {
+        ids.add(rows.getLong(1));
+      }
+    }
+    return ids.build().toArray();
+  }
+
+  final Connection open() throws SQLException {
+    return DriverManager.getConnection(url(), properties());
+  }
+
+  final String url() {
+    return "jdbc:postgresql://localhost:" + port + "/" + database;
+  }
+
+  /** Connects as {@code BankInsecure} does. */
+  final Properties properties() {
+    Properties properties = new Properties();
+    properties.setProperty("user", "maxroach");
+    properties.setProperty("sslmode", "disable");
+    properties.setProperty("assumeMinServerVersion", "9.0");
+    properties.setProperty("ApplicationName", getClass().getSimpleName());
+    properties.setProperty("options", "-c default_transaction_isolation=serializable");
+    return properties;
+  }
+}

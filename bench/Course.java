@@ -1,0 +1,160 @@
+import com.google.gson.Gson;
+import java.io.IOException;
+import java.math.BigDecimal;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+
+/** The server and the databases on which the contenders run, and the ways to them. */
+final class Course implements AutoCloseable {
+
+  private static final int NOT_HERE = 3;
+  private static final double SHORT_SECONDS = 0.1;
+  private static final double LONG_SECONDS = 0.4;
+
+  private final LocalServer server;
+  private final FaultProxy counter;
+  private final FaultProxy slowdown;
+  private final TemporaryDirectory directory;
+  private final Map<Entrant, String> absent = new EnumMap<>(Entrant.class);
+
+  Course() throws IOException, InterruptedException {
+    directory = TemporaryDirectory.create("bench-");
+    // Between any two runs the tables are cleaned: not by a chance of time in one contender's run.
+    server = LocalServer.builder().setting("autovacuum", "off").start();
+    counter = FaultProxy.to(server.port());
+    slowdown = FaultProxy.to(server.port());
+    fill("bank", 1_000);
+    fill("hot", 10);
+  }
+
+  /** Has BankInsecure make a database, if need be, and its tables with so many accounts. */
+  void fill(String database, int accounts) throws IOException, InterruptedException {
+    Execution.successful(
+        Execution.java(
+            "BankInsecure",
+            List.of(
+                "--url=" + url(database),
+                "--init",
+                "--accounts=" + accounts,
+                "--transfers=0",
+                "--seed=1")));
+  }
+
+  LocalServer server() {
+    return server;
+  }
+
+  String url(String database) {
+    return "postgresql://maxroach@localhost:%d/%s?sslmode=disable"
+        .formatted(server.port(), database);
+  }
+
+  /** Those that cannot run on this machine, and why. */
+  Map<Entrant, String> absent() {
+    return absent;
+  }
+
+  /** Lets one contender make transfers, and compares the balances' total with the one before. */
+  Run run(Setting setting, int round, Entrant entrant, double seconds)
+      throws IOException, InterruptedException {
+    clean(setting.database());
+    BigDecimal before = total(setting.database());
+    Run run = run(setting, round, entrant, seconds, port(setting));
+    BigDecimal change = total(setting.database()).subtract(before);
+    return change.signum() == 0
+        ? run
+        : run.withFault("%s %,.0f".formatted(change.signum() < 0 ? "lost" : "made", change.abs()));
+  }
+
+  private Run run(Setting setting, int round, Entrant entrant, double seconds, int port)
+      throws IOException, InterruptedException {
+    Execution execution = execute(setting, entrant, seconds, port);
+    if (execution.status() == NOT_HERE) {
+      absent.put(entrant, execution.reason());
+    }
+    if (execution.status() != 0) {
+      return new Run(setting, round, entrant, null, execution.reason());
+    }
+    Measurement measurement = new Gson().fromJson(execution.out(), Measurement.class);
+    return new Run(setting, round, entrant, measurement, "");
+  }
+
+  private Execution execute(Setting setting, Entrant entrant, double seconds, int port)
+      throws IOException, InterruptedException {
+    List<String> arguments =
+        List.of(
+            "--port=" + port,
+            "--database=" + setting.database(),
+            "--workers=" + setting.workers(),
+            "--seconds=" + seconds);
+    if (!entrant.isPython()) {
+      return Execution.of(Execution.java(entrant.program(), arguments));
+    }
+    Path program = directory.path().resolve(entrant.program());
+    Files.writeString(program, Execution.resource(entrant.program()));
+    List<String> command = new ArrayList<>(List.of("python3", program.toString()));
+    command.addAll(arguments);
+    try {
+      return Execution.of(command);
+    } catch (IOException e) {
+      return new Execution(NOT_HERE, "", "python3 is not on the PATH", 0);
+    }
+  }
+
+  /**
+   * How often a transfer waits for the network, without connecting and disconnecting: what a longer
+   * run waits more often than a shorter one, by the transfers that it makes more.
+   */
+  double roundTrips(Entrant entrant) throws IOException, InterruptedException {
+    Count few = count(entrant, SHORT_SECONDS);
+    Count many = count(entrant, LONG_SECONDS);
+    return (double) (many.roundTrips - few.roundTrips) / (many.transfers - few.transfers);
+  }
+
+  private record Count(long roundTrips, long transfers) {}
+
+  private Count count(Entrant entrant, double seconds) throws IOException, InterruptedException {
+    counter.mark();
+    Run run = run(Setting.ALONE, Run.WARM_UP, entrant, seconds, counter.port());
+    boolean failed = run.measurement() == null;
+    return new Count(counter.roundTrips(), failed ? 0 : run.measurement().committed());
+  }
+
+  private int port(Setting setting) {
+    return setting.milliseconds() == 0 ? server.port() : slowdown.latency(setting.latency()).port();
+  }
+
+  void dropDatabase(String database) {
+    server.asSuperuser().useHandle(handle -> handle.execute("DROP DATABASE IF EXISTS " + database));
+  }
+
+  private void clean(String database) {
+    server
+        .asSuperuser(database)
+        .useHandle(
+            handle -> {
+              handle.execute("TRUNCATE transfers");
+              handle.execute("VACUUM ANALYZE accounts");
+            });
+  }
+
+  private BigDecimal total(String database) {
+    return server
+        .asSuperuser(database)
+        .withHandle(
+            handle ->
+                handle.select("SELECT sum(balance) FROM accounts").mapTo(BigDecimal.class).one());
+  }
+
+  @Override
+  public void close() {
+    slowdown.close();
+    counter.close();
+    server.close();
+    directory.close();
+  }
+}

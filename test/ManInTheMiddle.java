@@ -1,0 +1,199 @@
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.SequenceInputStream;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.KeyStore;
+import java.security.PrivateKey;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateFactory;
+import java.security.spec.PKCS8EncodedKeySpec;
+import java.util.concurrent.atomic.AtomicInteger;
+import javax.net.ssl.KeyManagerFactory;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocketFactory;
+import org.postgresql.ssl.NonValidatingFactory;
+
+/**
+ * An attacker between a script and a server with TLS: whoever lets it has its words passed on to
+ * the server, and back, and all of them kept.
+ *
+ * <pre>{@code
+ * try (var attacker = ManInTheMiddle.showing(authority.node("other.host"), server)) {
+ *   ... // a script is sent to attacker.port()
+ *   assertEquals("", attacker.heard());
+ * }
+ * }</pre>
+ */
+final class ManInTheMiddle implements AutoCloseable {
+
+  private static final int TLS_REQUEST = 80877103;
+  private static final int KERBEROS_REQUEST = 80877104;
+  private static final int TLS_HANDSHAKE = 22;
+
+  private final Server server;
+  private final SSLSocketFactory tls;
+  private final byte[] answerToTls;
+  private final Door door;
+  private final AtomicInteger visitors = new AtomicInteger();
+  private final AtomicInteger passedOn = new AtomicInteger();
+  private final ByteArrayOutputStream heard = new ByteArrayOutputStream();
+
+  private ManInTheMiddle(Server server, SSLSocketFactory tls, byte... answerToTls)
+      throws IOException {
+    this.server = server;
+    this.tls = tls;
+    this.answerToTls = answerToTls;
+    this.door = Door.open(this::meet);
+  }
+
+  /** Takes part in TLS, with this certificate. */
+  static ManInTheMiddle showing(Certificates.Leaf certificate, Server server) throws IOException {
+    return new ManInTheMiddle(server, identity(certificate), (byte) 'S');
+  }
+
+  /** Leaves TLS to the holder of this certificate, but says something before it begins. */
+  static ManInTheMiddle interrupting(byte[] words, Certificates.Leaf certificate, Server server)
+      throws IOException {
+    byte[] answer = ByteBuffer.allocate(words.length + 1).put((byte) 'S').put(words).array();
+    return new ManInTheMiddle(server, identity(certificate), answer);
+  }
+
+  /** Claims that the server has no TLS, but would do Kerberos. */
+  static ManInTheMiddle withoutTls(Server server) throws IOException {
+    return new ManInTheMiddle(server, null, (byte) 'N');
+  }
+
+  /** The port to send a script to. */
+  int port() {
+    return door.port();
+  }
+
+  /** How many connections scripts have opened. */
+  int visitors() {
+    return visitors.get();
+  }
+
+  /** How many connections it was given something to open to the server for. */
+  int passedOn() {
+    return passedOn.get();
+  }
+
+  /** What scripts said in the clear, or in TLS with the attacker: nothing but a request for TLS. */
+  synchronized String heard() {
+    return heard.toString(StandardCharsets.UTF_8);
+  }
+
+  @Override
+  public void close() {
+    door.close();
+  }
+
+  private void meet(Socket client) throws IOException {
+    try (client) {
+      visitors.incrementAndGet();
+      byte[] opening = client.getInputStream().readNBytes(8);
+      while (opening.length == 8 && ByteBuffer.wrap(opening).getInt(4) == KERBEROS_REQUEST) {
+        client.getOutputStream().write('G');
+        opening = client.getInputStream().readNBytes(8);
+      }
+      if (opening.length < 8) {
+        return;
+      }
+      if (ByteBuffer.wrap(opening).getInt(4) == TLS_REQUEST) {
+        client.getOutputStream().write(answerToTls);
+        opening = new byte[0];
+      }
+      var already = new ByteArrayInputStream(opening);
+      if (tls != null && (opening.length == 0 || opening[0] == TLS_HANDSHAKE)) {
+        Socket encrypted = tls.createSocket(client, already, true);
+        passOn(encrypted.getInputStream(), encrypted.getOutputStream());
+      } else {
+        passOn(new SequenceInputStream(already, client.getInputStream()), client.getOutputStream());
+      }
+    }
+  }
+
+  private void passOn(InputStream fromClient, OutputStream toClient) throws IOException {
+    byte[] buffer = new byte[1 << 16];
+    int length = fromClient.read(buffer);
+    if (length < 0) {
+      return;
+    }
+    try (Socket real = connectToServer()) {
+      Thread answers = new Thread(() -> copy(real, toClient));
+      answers.setDaemon(true);
+      answers.start();
+      for (; length >= 0; length = fromClient.read(buffer)) {
+        keep(buffer, length);
+        real.getOutputStream().write(buffer, 0, length);
+      }
+    }
+  }
+
+  private synchronized void keep(byte[] words, int length) {
+    heard.write(words, 0, length);
+  }
+
+  /** Trusts whoever answers. */
+  private Socket connectToServer() throws IOException {
+    passedOn.incrementAndGet();
+    Socket plain = new Socket(InetAddress.getLoopbackAddress(), server.port());
+    plain.getOutputStream().write(ByteBuffer.allocate(8).putInt(8).putInt(TLS_REQUEST).array());
+    if (plain.getInputStream().read() != 'S') {
+      throw new IOException("the server has no TLS");
+    }
+    try {
+      return new NonValidatingFactory(null).createSocket(plain, "localhost", server.port(), true);
+    } catch (GeneralSecurityException e) {
+      throw new IOException(e);
+    }
+  }
+
+  private static void copy(Socket real, OutputStream toClient) {
+    try {
+      real.getInputStream().transferTo(toClient);
+    } catch (IOException e) {
+      // One of the two has hung up.
+    }
+  }
+
+  private static SSLSocketFactory identity(Certificates.Leaf certificate) throws IOException {
+    try (TemporaryDirectory directory = TemporaryDirectory.create("identity-")) {
+      certificate.write(directory.path(), Certificates.KeyFormat.PKCS8_DER);
+      var shown =
+          CertificateFactory.getInstance("X.509")
+              .generateCertificate(new ByteArrayInputStream(read(directory, ".crt")));
+      PrivateKey key =
+          KeyFactory.getInstance("RSA")
+              .generatePrivate(new PKCS8EncodedKeySpec(read(directory, ".pk8")));
+      KeyStore store = KeyStore.getInstance("PKCS12");
+      store.load(null, null);
+      store.setKeyEntry("attacker", key, new char[0], new Certificate[] {shown});
+      KeyManagerFactory keys = KeyManagerFactory.getInstance("PKIX");
+      keys.init(store, new char[0]);
+      SSLContext context = SSLContext.getInstance("TLS");
+      context.init(keys.getKeyManagers(), null, null);
+      return context.getSocketFactory();
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /** Reads the directory's only file with such an ending. */
+  private static byte[] read(TemporaryDirectory directory, String ending) throws IOException {
+    try (var files = Files.newDirectoryStream(directory.path(), "*" + ending)) {
+      Path only = files.iterator().next();
+      return Files.readAllBytes(only);
+    }
+  }
+}

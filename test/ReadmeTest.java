@@ -59,6 +59,8 @@ class ReadmeTest {
           "this host is an example",
           "jbang app install --name=bank-secure BankSecure.java",
           "it would change this user's shell",
+          "./jbangw bench/BankBench.java",
+          "it takes a quarter of an hour",
           "./jbangw test/BankTest.java",
           "it would run this test in itself");
 

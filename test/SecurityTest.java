@@ -16,6 +16,7 @@ import java.util.stream.Stream;
 import javax.net.ssl.HostnameVerifier;
 import javax.net.ssl.SSLSession;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -93,6 +94,11 @@ class SecurityTest {
   static void stopServers() {
     secure.close();
     insecure.close();
+  }
+
+  @AfterEach
+  void nobodyTouchedTheBank() {
+    assertEquals(Map.of(), UserErrorStage.contents(Bank.of(secure)));
   }
 
   /** So that the men in the middle are known to be able to listen in, where they are let. */
@@ -602,7 +608,6 @@ class SecurityTest {
           assertEquals(status == 2, attacker.visitors() == 0, result::toString);
           assertHeardNothing(attacker);
           assertPlain(result);
-          assertEquals(Map.of(), UserErrorStage.contents(Bank.of(secure)));
         });
   }
 

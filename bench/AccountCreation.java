@@ -24,7 +24,13 @@ final class AccountCreation {
   }
 
   /** Measures in turn, round by round, each time in a new database. */
-  static Comparison measure(Course course) throws IOException, InterruptedException {
+  static Comparison measure(Course course)
+      throws Contender.Unavailable, IOException, InterruptedException {
+    try {
+      Execution.successful(List.of("psql", "--version"));
+    } catch (IOException e) {
+      throw new Contender.Unavailable("there is no psql on PATH");
+    }
     try (TemporaryDirectory directory = TemporaryDirectory.create("bench-")) {
       AccountCreation creation = new AccountCreation(course, directory.path().resolve("rows"));
       creation.writeRows();

@@ -2,6 +2,8 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.hdrhistogram:HdrHistogram:2.2.2
 
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
@@ -18,7 +20,7 @@ import picocli.CommandLine.Option;
 
 /**
  * A program that moves money in its own way for some seconds, and prints what came of it as one
- * line of JSON. It starts cold, for {@code BankInsecure} does too.
+ * line of JSON.
  */
 abstract class Contender implements Callable<Integer> {
 
@@ -31,6 +33,9 @@ abstract class Contender implements Callable<Integer> {
   @Option(names = "--workers", required = true)
   int workers;
 
+  @Option(names = "--warm-up", description = "Seconds that do not count, before those that do.")
+  double warmUp;
+
   @Option(names = "--seconds", required = true)
   double seconds;
 
@@ -41,6 +46,7 @@ abstract class Contender implements Callable<Integer> {
       double seconds,
       double p50Milliseconds,
       double p99Milliseconds,
+      double longestMilliseconds,
       double cpuSeconds) {
 
     static Result of(Histogram latencies, long retries, double seconds, double cpuSeconds) {
@@ -50,6 +56,7 @@ abstract class Contender implements Callable<Integer> {
           seconds,
           latencies.getValueAtPercentile(50) / 1e6,
           latencies.getValueAtPercentile(99) / 1e6,
+          latencies.getMaxValue() / 1e6,
           cpuSeconds);
     }
 
@@ -58,13 +65,14 @@ abstract class Contender implements Callable<Integer> {
           Locale.ROOT,
           """
           {"committed": %d, "retries": %d, "seconds": %.6f, "p50Milliseconds": %.3f, \
-          "p99Milliseconds": %.3f, "cpuSeconds": %.3f}\
+          "p99Milliseconds": %.3f, "longestMilliseconds": %.3f, "cpuSeconds": %.3f}\
           """,
           committed,
           retries,
           seconds,
           p50Milliseconds,
           p99Milliseconds,
+          longestMilliseconds,
           cpuSeconds);
     }
   }
@@ -98,6 +106,12 @@ abstract class Contender implements Callable<Integer> {
 
   /** Makes transfers for the time that was asked for. */
   abstract Result measure() throws Exception;
+
+  /** The CPU time of this process so far. */
+  static long cpuNanos() {
+    return ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
+        .getProcessCpuTime();
+  }
 
   /** Counts nanoseconds, to three digits. */
   static Histogram histogram() {

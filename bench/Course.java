@@ -13,7 +13,7 @@ final class Course implements AutoCloseable {
 
   private static final int NOT_HERE = 3;
   private static final double SHORT_SECONDS = 0.1;
-  private static final double LONG_SECONDS = 0.4;
+  private static final double LONG_SECONDS = 1.1;
 
   private final LocalServer server;
   private final FaultProxy counter;
@@ -58,21 +58,25 @@ final class Course implements AutoCloseable {
     return absent;
   }
 
-  /** Lets one contender make transfers, and compares the balances' total with the one before. */
+  /**
+   * Lets one contender make transfers, after half as long that does not count, and compares the
+   * balances' total with the one before.
+   */
   Run run(Setting setting, int round, Entrant entrant, double seconds)
       throws IOException, InterruptedException {
     clean(setting.database());
     BigDecimal before = total(setting.database());
-    Run run = run(setting, round, entrant, seconds, port(setting));
+    Run run = run(setting, round, entrant, seconds / 2, seconds, port(setting));
     BigDecimal change = total(setting.database()).subtract(before);
     return change.signum() == 0
         ? run
         : run.withFault("%s %,.0f".formatted(change.signum() < 0 ? "lost" : "made", change.abs()));
   }
 
-  private Run run(Setting setting, int round, Entrant entrant, double seconds, int port)
+  private Run run(
+      Setting setting, int round, Entrant entrant, double warmUp, double seconds, int port)
       throws IOException, InterruptedException {
-    Execution execution = execute(setting, entrant, seconds, port);
+    Execution execution = execute(setting, entrant, warmUp, seconds, port);
     if (execution.status() == NOT_HERE) {
       absent.put(entrant, execution.reason());
     }
@@ -83,13 +87,15 @@ final class Course implements AutoCloseable {
     return new Run(setting, round, entrant, measurement, "");
   }
 
-  private Execution execute(Setting setting, Entrant entrant, double seconds, int port)
+  private Execution execute(
+      Setting setting, Entrant entrant, double warmUp, double seconds, int port)
       throws IOException, InterruptedException {
     List<String> arguments =
         List.of(
             "--port=" + port,
             "--database=" + setting.database(),
             "--workers=" + setting.workers(),
+            "--warm-up=" + warmUp,
             "--seconds=" + seconds);
     if (!entrant.isPython()) {
       return Execution.of(Execution.java(entrant.program(), arguments));
@@ -119,7 +125,7 @@ final class Course implements AutoCloseable {
 
   private Count count(Entrant entrant, double seconds) throws IOException, InterruptedException {
     counter.mark();
-    Run run = run(Setting.ALONE, Run.WARM_UP, entrant, seconds, counter.port());
+    Run run = run(Setting.ALONE, Run.WARM_UP, entrant, 0, seconds, counter.port());
     boolean failed = run.measurement() == null;
     return new Count(counter.roundTrips(), failed ? 0 : run.measurement().committed());
   }

@@ -1,7 +1,5 @@
 //SOURCES Contender.java
 
-import com.sun.management.OperatingSystemMXBean;
-import java.lang.management.ManagementFactory;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,7 +30,7 @@ abstract class JdbcContender extends Contender {
   /** Connects a worker. */
   abstract Worker connect() throws SQLException;
 
-  /** Runs the workers for the time that was asked for. */
+  /** Connects the workers, warms up, and then measures. */
   @Override
   final Result measure() throws Exception {
     long[] ids = accountIds();
@@ -41,6 +39,20 @@ abstract class JdbcContender extends Contender {
       connected.add(connect());
     }
     ExecutorService threads = Executors.newFixedThreadPool(workers);
+    if (warmUp > 0) {
+      measure(threads, connected, ids, warmUp);
+    }
+    Result result = measure(threads, connected, ids, seconds);
+    threads.shutdown();
+    for (Worker worker : connected) {
+      worker.close();
+    }
+    return result;
+  }
+
+  private static Result measure(
+      ExecutorService threads, List<Worker> connected, long[] ids, double seconds)
+      throws Exception {
     long cpuBefore = cpuNanos();
     long start = System.nanoTime();
     long end = start + (long) (seconds * 1e9);
@@ -48,7 +60,6 @@ abstract class JdbcContender extends Contender {
     for (Worker worker : connected) {
       shares.add(threads.submit(() -> work(worker, ids, end)));
     }
-    threads.shutdown();
     Histogram latencies = histogram();
     long retries = 0;
     for (Future<Share> share : shares) {
@@ -57,9 +68,6 @@ abstract class JdbcContender extends Contender {
     }
     double took = (System.nanoTime() - start) / 1e9;
     double cpu = (cpuNanos() - cpuBefore) / 1e9;
-    for (Worker worker : connected) {
-      worker.close();
-    }
     return Result.of(latencies, retries, took, cpu);
   }
 
@@ -76,11 +84,6 @@ abstract class JdbcContender extends Contender {
       latencies.recordValue(System.nanoTime() - before);
     }
     return new Share(latencies, retries);
-  }
-
-  private static long cpuNanos() {
-    return ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
-        .getProcessCpuTime();
   }
 
   /** Whether the database rolled the transaction back to keep it apart from others. */

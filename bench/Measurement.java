@@ -5,6 +5,7 @@ record Measurement(
     double seconds,
     double p50Milliseconds,
     double p99Milliseconds,
+    double longestMilliseconds,
     double cpuSeconds) {
 
   double transfersPerSecond() {

@@ -61,6 +61,7 @@ final class Results {
             "ratio to plain pgjdbc",
             "p50 ms",
             "p99 ms",
+            "longest ms",
             "retries",
             "round trips",
             "CPU ms");
@@ -83,6 +84,7 @@ final class Results {
         ratio(setting, entrant, Entrant.PLAIN_JDBC).asRatio(),
         statistics(setting, entrant, Measurement::p50Milliseconds).as("%.2f"),
         statistics(setting, entrant, Measurement::p99Milliseconds).as("%.2f"),
+        statistics(setting, entrant, Measurement::longestMilliseconds).as("%.0f"),
         statistics(setting, entrant, Measurement::retries).as("%,.0f"),
         Statistics.of(DoubleStream.of(roundTrips.get(entrant))).as("%.2f"),
         statistics(setting, entrant, Measurement::cpuMillisecondsPerTransfer).as("%.3f"));
@@ -130,10 +132,12 @@ final class Results {
         # Results of the benchmark
 
         %s
-        All contenders do the same: move half of one random account's balance to another. They run
-        one after the other, round by round, and the tables show medians of the rounds. Ratios are
-        taken within each round: the median, with the smallest and the largest. Latencies are from a
-        transfer's first attempt to its end. Round trips and CPU are the client's, per transfer.
+        All contenders do the same: move half of one random account's balance to another. The first
+        three also write the transfer to a ledger, in the same statement; the others write none, as
+        their models do. They run one after the other, round by round, each after a warm-up, and the
+        tables show medians of the rounds. Ratios are taken within each round: the median, with the
+        smallest and the largest. Latencies are from a transfer's first attempt to its end. Round
+        trips and CPU are the client's, per transfer.
 
         %s\
         """

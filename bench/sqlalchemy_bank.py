@@ -121,22 +121,10 @@ def percentile(ordered, part):
     return 1000 * ordered[max(0, min(len(ordered) - 1, int(part * len(ordered))))]
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--database", required=True)
-    parser.add_argument("--workers", type=int, required=True)
-    parser.add_argument("--seconds", type=float, required=True)
-    options = parser.parse_args()
-
-    make_session = connect(options)
-    with make_session() as session:
-        ids = [row.id for row in session.query(Account.id)]
-    start_together = threading.Barrier(options.workers + 1)
-    workers = [
-        Worker(make_session, ids, start_together, options.seconds)
-        for _ in range(options.workers)
-    ]
+def measure(make_session, ids, count, seconds):
+    """Lets the workers make transfers; returns them, the seconds and the CPU seconds it took."""
+    start_together = threading.Barrier(count + 1)
+    workers = [Worker(make_session, ids, start_together, seconds) for _ in range(count)]
     for worker in workers:
         worker.start()
     cpu = time.process_time()
@@ -144,11 +132,28 @@ def main():
     start_together.wait()
     for worker in workers:
         worker.join()
-    seconds = time.perf_counter() - start
-    cpu = time.process_time() - cpu
+    took = time.perf_counter() - start
     for worker in workers:
         if worker.error:
             raise worker.error
+    return workers, took, time.process_time() - cpu
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--database", required=True)
+    parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("--warm-up", type=float, default=0)
+    parser.add_argument("--seconds", type=float, required=True)
+    options = parser.parse_args()
+
+    make_session = connect(options)
+    with make_session() as session:
+        ids = [row.id for row in session.query(Account.id)]
+    if options.warm_up > 0:
+        measure(make_session, ids, options.workers, options.warm_up)
+    workers, seconds, cpu = measure(make_session, ids, options.workers, options.seconds)
 
     latencies = sorted(latency for worker in workers for latency in worker.latencies)
     print(
@@ -159,6 +164,7 @@ def main():
                 "seconds": round(seconds, 6),
                 "p50Milliseconds": round(percentile(latencies, 0.5), 3),
                 "p99Milliseconds": round(percentile(latencies, 0.99), 3),
+                "longestMilliseconds": round(percentile(latencies, 1), 3),
                 "cpuSeconds": round(cpu, 3),
             }
         )

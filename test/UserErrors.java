@@ -290,6 +290,11 @@ final class UserErrors {
         noPassword("that of another host in ~/.pgpass")
             .with("home/.pgpass", "db.example.com:*:*:*:geheim\n")
             .permitted("home/.pgpass", "rw-------"),
+        withPassword("in ~/.pgpass, of a host with an underscore")
+            .given("--url=postgresql://maxroach@no_such_host.invalid/bank")
+            .with("home/.pgpass", "no_such_host.invalid:*:*:*:geheim\n")
+            .permitted("home/.pgpass", "rw-------")
+            .ends(5, "cannot connect to no_such_host.invalid:26257: unknown host …", "host name"),
         error("password: none, where a server without TLS asks for it")
             .of(INSECURE, BASIC)
             .at(UserError.Place.WITH_PASSWORD_ALONE)
@@ -445,8 +450,6 @@ final class UserErrors {
             .database(
                 "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8, owner TEXT NOT NULL)",
                 ALL_GRANTED),
-        otherShape("accounts whose IDs need not be unique", "there is no unique …")
-            .database("CREATE TABLE accounts (id INT8, balance INT8)", ALL_GRANTED),
         otherShape("a view of the name accounts", "cannot insert into view \"accounts\"…")
             .database(
                 "CREATE VIEW accounts AS SELECT 1::INT8 AS id, 5::INT8 AS balance", ALL_GRANTED),

@@ -123,7 +123,7 @@ public final class BankBench implements Callable<Integer> {
       }
     }
     writeResults(full);
-    return 0;
+    return results.areWithoutFault() ? 0 : 1;
   }
 
   private void writeResults(boolean full) throws IOException {
@@ -172,7 +172,7 @@ public final class BankBench implements Callable<Integer> {
   }
 
   private int rounds() {
-    return rounds != null ? rounds : quick ? 2 : 5;
+    return rounds != null ? rounds : quick ? 1 : 5;
   }
 
   private double seconds() {

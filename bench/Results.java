@@ -35,6 +35,11 @@ final class Results {
     return machine;
   }
 
+  /** Whether every contender that takes part did its job, and no money was lost or made. */
+  boolean areWithoutFault() {
+    return runs.stream().allMatch(run -> run.fault().isEmpty());
+  }
+
   /** Notes who takes part, with the round trips of a transfer, and who cannot, with the reason. */
   void begin(Map<Entrant, Double> present, Map<Entrant, String> missing) {
     roundTrips.putAll(present);

@@ -214,6 +214,14 @@ class ReadmeTest {
     assertEquals(List.of(), unknown);
   }
 
+  @Test
+  void theBenchmarkWasMeasuredWhenAndWhereItsResultsSay() throws IOException {
+    String results = Files.readString(Project.root().resolve("bench/results.md"));
+    Matcher measured = Pattern.compile("\\d{4}-.*?, PostgreSQL [\\d.]+").matcher(results);
+    assertTrue(measured.find(), results);
+    assertTrue(readme().replaceAll("\\s+", " ").contains(measured.group()), measured::group);
+  }
+
   @TestFactory
   Stream<DynamicTest> eachScriptRunsAloneInAnEmptyFolder() {
     // One after the other, for JBang's cache does not bear two at once.

@@ -60,7 +60,7 @@ class ReadmeTest {
           "jbang app install --name=bank-secure BankSecure.java",
           "it would change this user's shell",
           "./jbangw bench/BankBench.java",
-          "it takes a quarter of an hour",
+          "it takes three quarters of an hour",
           "./jbangw test/BankTest.java",
           "it would run this test in itself");
 

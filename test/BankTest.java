@@ -18,6 +18,7 @@
 //SOURCES ConnectTest.java
 //SOURCES Door.java
 //SOURCES ErrorForm.java
+//SOURCES FalseServer.java
 //SOURCES FaultProxy.java
 //SOURCES FaultProxyTest.java
 //SOURCES FaultTest.java

@@ -8,10 +8,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.stream.Stream;
 
 /**
- * A server without TLS and without a database, that answers whatever it was told to, and keeps what
- * it is told.
+ * A server without TLS and without a database, that answers whatever it was told to. It hears what
+ * scripts say after the start of a connection, password and all.
  */
-final class Impostor implements AutoCloseable {
+final class Impostor extends FalseServer {
 
   /** Lets everyone in, and says who it is. */
   static final byte[] WELCOME =
@@ -26,13 +26,10 @@ final class Impostor implements AutoCloseable {
 
   private final byte[] welcome;
   private final byte[] answer;
-  private final Door door;
-  private final ByteArrayOutputStream heard = new ByteArrayOutputStream();
 
   private Impostor(byte[] welcome, byte[] answer) throws IOException {
     this.welcome = welcome;
     this.answer = answer;
-    this.door = Door.open(this::meet);
   }
 
   /**
@@ -69,22 +66,8 @@ final class Impostor implements AutoCloseable {
     return all.toByteArray();
   }
 
-  /** The port to send a script to. */
-  int port() {
-    return door.port();
-  }
-
-  /** What scripts said after the start of a connection, password and all. */
-  synchronized String heard() {
-    return heard.toString(StandardCharsets.UTF_8);
-  }
-
   @Override
-  public void close() {
-    door.close();
-  }
-
-  private void meet(Socket client) throws IOException {
+  void meet(Socket client) throws IOException {
     try (client) {
       DataInputStream in = new DataInputStream(client.getInputStream());
       in.readNBytes(in.readInt() - 4);
@@ -101,9 +84,7 @@ final class Impostor implements AutoCloseable {
   private boolean hears(InputStream in) throws IOException {
     byte[] buffer = new byte[1 << 16];
     int length = in.read(buffer);
-    synchronized (this) {
-      heard.write(buffer, 0, Math.max(0, length));
-    }
+    hear(buffer, Math.max(0, length));
     return length >= 0;
   }
 }

@@ -1,5 +1,4 @@
 import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -7,7 +6,6 @@ import java.io.SequenceInputStream;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
@@ -25,7 +23,8 @@ import org.postgresql.ssl.NonValidatingFactory;
 
 /**
  * An attacker between a script and a server with TLS: whoever lets it has its words passed on to
- * the server, and back, and all of them kept.
+ * the server, and back. It hears what is said in the clear, or in TLS with the attacker, but for
+ * requests for TLS.
  *
  * <pre>{@code
  * try (var attacker = ManInTheMiddle.showing(authority.node("other.host"), server)) {
@@ -34,7 +33,7 @@ import org.postgresql.ssl.NonValidatingFactory;
  * }
  * }</pre>
  */
-final class ManInTheMiddle implements AutoCloseable {
+final class ManInTheMiddle extends FalseServer {
 
   private static final int TLS_REQUEST = 80877103;
   private static final int KERBEROS_REQUEST = 80877104;
@@ -43,17 +42,14 @@ final class ManInTheMiddle implements AutoCloseable {
   private final Server server;
   private final SSLSocketFactory tls;
   private final byte[] answerToTls;
-  private final Door door;
   private final AtomicInteger visitors = new AtomicInteger();
   private final AtomicInteger passedOn = new AtomicInteger();
-  private final ByteArrayOutputStream heard = new ByteArrayOutputStream();
 
   private ManInTheMiddle(Server server, SSLSocketFactory tls, byte... answerToTls)
       throws IOException {
     this.server = server;
     this.tls = tls;
     this.answerToTls = answerToTls;
-    this.door = Door.open(this::meet);
   }
 
   /** Takes part in TLS, with this certificate. */
@@ -73,11 +69,6 @@ final class ManInTheMiddle implements AutoCloseable {
     return new ManInTheMiddle(server, null, (byte) 'N');
   }
 
-  /** The port to send a script to. */
-  int port() {
-    return door.port();
-  }
-
   /** How many connections scripts have opened. */
   int visitors() {
     return visitors.get();
@@ -88,17 +79,8 @@ final class ManInTheMiddle implements AutoCloseable {
     return passedOn.get();
   }
 
-  /** What scripts said in the clear, or in TLS with the attacker: nothing but a request for TLS. */
-  synchronized String heard() {
-    return heard.toString(StandardCharsets.UTF_8);
-  }
-
   @Override
-  public void close() {
-    door.close();
-  }
-
-  private void meet(Socket client) throws IOException {
+  void meet(Socket client) throws IOException {
     try (client) {
       visitors.incrementAndGet();
       byte[] opening = client.getInputStream().readNBytes(8);
@@ -134,14 +116,10 @@ final class ManInTheMiddle implements AutoCloseable {
       answers.setDaemon(true);
       answers.start();
       for (; length >= 0; length = fromClient.read(buffer)) {
-        keep(buffer, length);
+        hear(buffer, length);
         real.getOutputStream().write(buffer, 0, length);
       }
     }
-  }
-
-  private synchronized void keep(byte[] words, int length) {
-    heard.write(words, 0, length);
   }
 
   /** Trusts whoever answers. */

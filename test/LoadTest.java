@@ -84,21 +84,6 @@ class LoadTest extends OneServer {
   }
 
   @Test
-  void latencyIsWithoutTheTimeToConnect() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 10);
-    try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      proxy.latency(Duration.ofMillis(500));
-      Script.Result result =
-          bank.scriptThrough(
-                  proxy.port(), "--accounts=0", "--transfers=2", "--concurrency=2", "--json")
-              .run();
-      JsonObject told = JsonParser.parseString(result.out()).getAsJsonObject();
-      assertEquals(2, told.get("transfersCommitted").getAsLong(), result::toString);
-      assertTrue(told.get("maximumMilliseconds").getAsDouble() < 900, result::out);
-    }
-  }
-
-  @Test
   void latencyHoldsTheFailedAttemptsToo() throws Exception {
     Bank bank = Watch.bankWithAccounts(server, 10);
     try (FaultProxy proxy = FaultProxy.to(server.port())) {

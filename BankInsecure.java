@@ -1135,7 +1135,6 @@ public final class BankInsecure implements Callable<Integer> {
       "A table of the same name, but of another shape, is in the way: use another database."
     },
     {"SQLSTATE 22003", "A number does not fit: look at the balances, or use another database."},
-    {"SQLSTATE 22003", "A number does not fit: look at the balances, or use another database."},
     {"SQLSTATE 25006", "Connect to a server that takes writes."},
     {
       "SQLSTATE 40...",

@@ -55,11 +55,13 @@ record Door(ServerSocket socket) implements AutoCloseable {
     }
   }
 
-  private interface Task {
+  /** What may end because someone has hung up. */
+  interface Task {
     void run() throws IOException;
   }
 
-  private static void inBackground(Task task) {
+  /** Does it on a thread of its own, which keeps no program from its end. */
+  static void inBackground(Task task) {
     Thread thread =
         new Thread(
             () -> {

@@ -112,9 +112,7 @@ final class ManInTheMiddle extends FalseServer {
       return;
     }
     try (Socket real = connectToServer()) {
-      Thread answers = new Thread(() -> copy(real, toClient));
-      answers.setDaemon(true);
-      answers.start();
+      Door.inBackground(() -> real.getInputStream().transferTo(toClient));
       for (; length >= 0; length = fromClient.read(buffer)) {
         hear(buffer, length);
         real.getOutputStream().write(buffer, 0, length);
@@ -134,14 +132,6 @@ final class ManInTheMiddle extends FalseServer {
       return new NonValidatingFactory(null).createSocket(plain, "localhost", server.port(), true);
     } catch (GeneralSecurityException e) {
       throw new IOException(e);
-    }
-  }
-
-  private static void copy(Socket real, OutputStream toClient) {
-    try {
-      real.getInputStream().transferTo(toClient);
-    } catch (IOException e) {
-      // One of the two has hung up.
     }
   }
 

@@ -1,7 +1,10 @@
+//DEPS com.google.code.gson:gson:2.14.0
 //DEPS org.postgresql:postgresql:42.7.14
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.hdrhistogram:HdrHistogram:2.2.2
+//SOURCES Measurement.java
 
+import com.google.gson.Gson;
 import com.sun.management.OperatingSystemMXBean;
 import java.lang.management.ManagementFactory;
 import java.sql.Connection;
@@ -9,7 +12,6 @@ import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
-import java.util.Locale;
 import java.util.Properties;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
@@ -39,44 +41,6 @@ abstract class Contender implements Callable<Integer> {
   @Option(names = "--seconds", required = true)
   double seconds;
 
-  /** What a contender did, in the terms of the line that it prints. */
-  record Result(
-      long committed,
-      long retries,
-      double seconds,
-      double p50Milliseconds,
-      double p99Milliseconds,
-      double longestMilliseconds,
-      double cpuSeconds) {
-
-    static Result of(Histogram latencies, long retries, double seconds, double cpuSeconds) {
-      return new Result(
-          latencies.getTotalCount(),
-          retries,
-          seconds,
-          latencies.getValueAtPercentile(50) / 1e6,
-          latencies.getValueAtPercentile(99) / 1e6,
-          latencies.getMaxValue() / 1e6,
-          cpuSeconds);
-    }
-
-    String json() {
-      return String.format(
-          Locale.ROOT,
-          """
-          {"committed": %d, "retries": %d, "seconds": %.6f, "p50Milliseconds": %.3f, \
-          "p99Milliseconds": %.3f, "longestMilliseconds": %.3f, "cpuSeconds": %.3f}\
-          """,
-          committed,
-          retries,
-          seconds,
-          p50Milliseconds,
-          p99Milliseconds,
-          longestMilliseconds,
-          cpuSeconds);
-    }
-  }
-
   /** Runs the contender as a program: prints its line and ends. */
   static void run(Contender contender, String... arguments) {
     CommandLine commandLine =
@@ -86,7 +50,7 @@ abstract class Contender implements Callable<Integer> {
 
   @Override
   public final Integer call() throws Exception {
-    System.out.println(measure().json());
+    System.out.println(new Gson().toJson(measure()));
     return 0;
   }
 
@@ -105,7 +69,7 @@ abstract class Contender implements Callable<Integer> {
   }
 
   /** Makes transfers for the time that was asked for. */
-  abstract Result measure() throws Exception;
+  abstract Measurement measure() throws Exception;
 
   /** The CPU time of this process so far. */
   static long cpuNanos() {

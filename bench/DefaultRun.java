@@ -2,7 +2,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
 
 /** The default run of BankInsecure from start to end, beside a script that only prints a line. */
 final class DefaultRun {
@@ -45,14 +44,9 @@ final class DefaultRun {
         .formatted("JAVA", "JAVA_OPTIONS", String.join(" ", Execution.javaOptions()));
   }
 
-  /** The shell counts what all its children used, which Java cannot. */
   private static double cpuSeconds(String... arguments) throws IOException, InterruptedException {
-    List<String> command =
-        new ArrayList<>(
-            List.of("bash", "-c", "TIMEFORMAT='%U %S'; time \"$@\"", "bash", "./jbangw"));
+    List<String> command = new ArrayList<>(List.of("./jbangw"));
     command.addAll(List.of(arguments));
-    return Stream.of(Execution.successful(command).lastError().split(" "))
-        .mapToDouble(Double::parseDouble)
-        .sum();
+    return Program.run(command).cpuSeconds();
   }
 }

@@ -47,12 +47,7 @@ record Execution(int status, String out, String err, double seconds) {
         : err.lines()
             .filter(line -> line.matches(".*([Ee]rror|Exception).*"))
             .findFirst()
-            .orElse(lastError());
-  }
-
-  /** The last line that it wrote to standard error. */
-  String lastError() {
-    return err.strip().lines().reduce("", (before, line) -> line);
+            .orElseGet(() -> err.strip().lines().reduce("", (before, line) -> line));
   }
 
   /** The command line that runs a class of this program as JBang runs BankInsecure. */

@@ -29,7 +29,7 @@ final class Pgbench extends Contender {
   }
 
   @Override
-  Result measure() throws Exception {
+  Measurement measure() throws Exception {
     Path pgbench = find();
     try (TemporaryDirectory directory = TemporaryDirectory.create("pgbench-")) {
       Path script = directory.path().resolve("transfer.sql");
@@ -37,7 +37,7 @@ final class Pgbench extends Contender {
       Path log = directory.path().resolve("log");
       Program program = Program.run(command(pgbench, script, log));
       double committed = program.number("number of transactions actually processed:");
-      return Result.of(
+      return Measurement.of(
           latencies(directory.path()),
           (long) program.number("total number of retries:"),
           committed / program.number("tps ="),

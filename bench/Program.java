@@ -10,7 +10,9 @@ import java.util.regex.Pattern;
 /** A program that was run to its end, what it printed, and the CPU seconds that it took. */
 record Program(String out, double cpuSeconds) {
 
-  /** The shell's {@code times} prints last the time of its children. */
+  /**
+   * The shell's {@code times} prints last the time of all its children, which Java cannot count.
+   */
   private static final String METERED = "export LC_ALL=C; \"$@\"; status=$?; times; exit $status";
 
   private static final Pattern MINUTES_SECONDS = Pattern.compile("(\\d+)m([\\d.]+)s");

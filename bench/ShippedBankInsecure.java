@@ -32,13 +32,13 @@ final class ShippedBankInsecure extends Contender {
   }
 
   @Override
-  Result measure() throws IOException {
+  Measurement measure() throws IOException {
     if (warmUp > 0) {
       bank("--duration=PT" + warmUp + "S");
     }
     Ended idle = bank("--transfers=0");
     Ended load = bank("--duration=PT" + seconds + "S");
-    return new Result(
+    return new Measurement(
         (long) load.number("transfersCommitted"),
         (long) load.number("retries"),
         load.number("seconds"),

@@ -8,11 +8,8 @@
 //DEPS de.erichseifert.vectorgraphics2d:VectorGraphics2D:0.13
 //SOURCES ../BankBasic.java
 //SOURCES ../BankInsecure.java
-//SOURCES ../test/Certificates.java
-//SOURCES ../test/FaultProxy.java
-//SOURCES ../test/LocalServer.java
-//SOURCES ../test/Server.java
-//SOURCES ../test/TemporaryDirectory.java
+//SOURCES ../test/servers/FaultProxy.java
+//SOURCES ../tools/LocalCluster.java
 //SOURCES AccountCreation.java
 //SOURCES Chart.java
 //SOURCES ClassicTransaction.java

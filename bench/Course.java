@@ -15,7 +15,7 @@ final class Course implements AutoCloseable {
   private static final double SHORT_SECONDS = 0.1;
   private static final double LONG_SECONDS = 1.1;
 
-  private final LocalServer server;
+  private final LocalCluster server;
   private final FaultProxy counter;
   private final FaultProxy slowdown;
   private final TemporaryDirectory directory;
@@ -24,7 +24,7 @@ final class Course implements AutoCloseable {
   Course() throws IOException, InterruptedException {
     directory = TemporaryDirectory.create("bench-");
     // Between any two runs the tables are cleaned: not by a chance of time in one contender's run.
-    server = LocalServer.builder().setting("autovacuum", "off").start();
+    server = LocalCluster.builder().setting("autovacuum", "off").start();
     counter = FaultProxy.to(server.port());
     slowdown = FaultProxy.to(server.port());
     fill("bank", 1_000);
@@ -44,7 +44,7 @@ final class Course implements AutoCloseable {
                 "--seed=1")));
   }
 
-  LocalServer server() {
+  LocalCluster server() {
     return server;
   }
 

@@ -20,7 +20,7 @@ record Machine(
     Map<String, String> settings) {
 
   /** The machine that this program runs on, and its server's settings that matter. */
-  static Machine of(LocalServer server) throws IOException {
+  static Machine of(LocalCluster server) throws IOException {
     var bean = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     return new Machine(
         LocalDate.now(),

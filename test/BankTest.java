@@ -6,52 +6,12 @@
 //SOURCES ../BankBasic.java
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
-//SOURCES Bank.java
-//SOURCES BasicTest.java
-//SOURCES BigTest.java
-//SOURCES Case.java
-//SOURCES Certificates.java
-//SOURCES Cockroach.java
-//SOURCES CommandBlock.java
-//SOURCES CommandLineTest.java
-//SOURCES ConcurrencyTest.java
-//SOURCES ConnectTest.java
-//SOURCES Door.java
-//SOURCES ErrorForm.java
-//SOURCES FalseServer.java
-//SOURCES FaultProxy.java
-//SOURCES FaultProxyTest.java
-//SOURCES FaultTest.java
-//SOURCES FlowTest.java
-//SOURCES GivingUpTest.java
-//SOURCES Impostor.java
-//SOURCES JbangwTest.java
-//SOURCES LoadTest.java
-//SOURCES LocalServer.java
-//SOURCES LocalServerTest.java
-//SOURCES ManInTheMiddle.java
-//SOURCES OneServer.java
-//SOURCES Project.java
-//SOURCES ReadmeTest.java
-//SOURCES RepositoryTest.java
-//SOURCES RestartTest.java
-//SOURCES RoundTripTest.java
-//SOURCES Scenario.java
-//SOURCES Script.java
-//SOURCES SecurityTest.java
-//SOURCES Server.java
-//SOURCES ServerKind.java
-//SOURCES StopTest.java
-//SOURCES TemplateTest.java
-//SOURCES TemporaryDirectory.java
-//SOURCES Told.java
-//SOURCES TwinTest.java
-//SOURCES TwoServers.java
-//SOURCES UserError.java
-//SOURCES UserErrorStage.java
-//SOURCES UserErrorTest.java
-//SOURCES UserErrors.java
-//SOURCES Watch.java
+//SOURCES ../tools/LocalCluster.java
+//SOURCES faults/*.java
+//SOURCES project/*.java
+//SOURCES scripts/*.java
+//SOURCES servers/*.java
+//SOURCES tools/*.java
 
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -125,7 +85,7 @@ public final class BankTest {
       if (!ended.await(SECONDS_TO_END, TimeUnit.SECONDS)) {
         System.err.println("A test does not end; its processes may live on.");
       }
-      LocalServer.closeAll();
+      LocalCluster.closeAll();
       directory.close();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -122,8 +122,8 @@ final class UserErrorStage implements AutoCloseable {
     return servers.get(place);
   }
 
-  private LocalServer.Builder builder(UserError.Place place) {
-    LocalServer.Builder server = LocalServer.builder();
+  private LocalCluster.Builder builder(UserError.Place place) {
+    LocalCluster.Builder server = LocalCluster.builder();
     return switch (place) {
       case WITH_TLS -> server.certs(certs);
       case WITH_PASSWORD -> server.certs(certs).password(ErrorForm.PASSWORD);

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** Many workers, the line that shows them live, the summary, the audit and the JSON. */
 @Timeout(60)
-class LoadTest extends OneServer {
+class BankLoadTest extends OneServer {
 
   @Test
   void durationEndsTheLoadAndNotTheCount() throws Exception {

@@ -22,7 +22,7 @@ class RestartTest extends TwoServers {
     transfersThroughKills(secure, 3_000, 2);
   }
 
-  private static void transfersThroughKills(LocalServer server, int transfers, int kills)
+  private static void transfersThroughKills(LocalCluster server, int transfers, int kills)
       throws Exception {
     Bank bank = Watch.bankWithAccounts(server, 1_000);
     Map<Long, Long> atFirst = bank.balances();
@@ -45,7 +45,7 @@ class RestartTest extends TwoServers {
   @ParameterizedTest(name = "secure: {0}")
   @ValueSource(booleans = {false, true})
   void killedDuringCreateTable(boolean isSecure) throws Exception {
-    LocalServer server = isSecure ? secure : insecure;
+    LocalCluster server = isSecure ? secure : insecure;
     Bank bank = Bank.create(server);
     try (Handle blocker = server.asSuperuser(bank.database()).open()) {
       // A table of the same name that is not committed yet makes the statement wait.
@@ -65,7 +65,7 @@ class RestartTest extends TwoServers {
   @ParameterizedTest(name = "secure: {0}")
   @ValueSource(booleans = {false, true})
   void killedDuringTheCreationOfAccounts(boolean isSecure) throws Exception {
-    LocalServer server = isSecure ? secure : insecure;
+    LocalCluster server = isSecure ? secure : insecure;
     Bank bank = Bank.create(server);
     try (Script.Running running = bank.script("--accounts=100000", "--transfers=0").start()) {
       Watch.of(bank).awaitAccounts(3_000);
@@ -86,7 +86,7 @@ class RestartTest extends TwoServers {
   @ParameterizedTest(name = "secure: {0}")
   @ValueSource(booleans = {false, true})
   void drainedAmidTransfers(boolean isSecure) throws Exception {
-    LocalServer server = isSecure ? secure : insecure;
+    LocalCluster server = isSecure ? secure : insecure;
     Bank bank = Watch.bankWithAccounts(server, 1_000);
     Map<Long, Long> atFirst = bank.balances();
     try (Script.Running running =

@@ -24,11 +24,11 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The stand-in for CockroachDB is what the tests of the scripts take it for, seen by pgjdbc. */
 @Timeout(120)
-class LocalServerTest {
+class LocalClusterTest {
 
   @Test
   void insecureLetsMaxroachInAndCreateTables() throws Exception {
-    try (LocalServer server = LocalServer.insecure();
+    try (LocalCluster server = LocalCluster.insecure();
         Connection connection = insecure(server, "maxroach", "bank")) {
       execute(connection, "CREATE TABLE accounts (id INT8 PRIMARY KEY)");
       assertEquals("serializable", query(connection, "SHOW transaction_isolation"));
@@ -40,8 +40,8 @@ class LocalServerTest {
 
   @Test
   void settingsWin() throws Exception {
-    try (LocalServer server =
-            LocalServer.builder()
+    try (LocalCluster server =
+            LocalCluster.builder()
                 .setting("default_transaction_isolation", "read committed")
                 .start();
         Connection connection = insecure(server, "maxroach", "bank")) {
@@ -51,7 +51,7 @@ class LocalServerTest {
 
   @Test
   void newServerHasOnlyRoot() throws Exception {
-    try (LocalServer server = LocalServer.builder().withoutBank().start()) {
+    try (LocalCluster server = LocalCluster.builder().withoutBank().start()) {
       assertRefused("28000", () -> insecure(server, "maxroach", "defaultdb"));
       assertRefused("3D000", () -> insecure(server, "root", "bank"));
       try (Connection root = insecure(server, "root", "defaultdb")) {
@@ -68,7 +68,7 @@ class LocalServerTest {
 
   @Test
   void secureDemandsTlsAndTheUsersCertificate() throws Exception {
-    try (LocalServer server = LocalServer.secure()) {
+    try (LocalCluster server = LocalCluster.secure()) {
       assertRefused("28000", () -> insecure(server, "maxroach", "bank"));
       assertRefused("28000", () -> secure(server, "maxroach", null));
       Path key = clientKey(server, "maxroach");
@@ -88,7 +88,7 @@ class LocalServerTest {
 
   @Test
   void certificatesLieAsCockroachLeavesThem() throws Exception {
-    try (LocalServer server = LocalServer.secure();
+    try (LocalCluster server = LocalCluster.secure();
         Stream<Path> files = Files.list(server.certs())) {
       assertEquals(
           List.of(
@@ -108,7 +108,7 @@ class LocalServerTest {
 
   @Test
   void passwordServesMaxroachAndNotRoot() throws Exception {
-    try (LocalServer server = LocalServer.builder().password("sesame's").start()) {
+    try (LocalCluster server = LocalCluster.builder().password("sesame's").start()) {
       try (Connection connection = secure(server, "maxroach", null, "sesame's")) {
         assertEquals("maxroach", query(connection, "SELECT current_user"));
       }
@@ -119,7 +119,7 @@ class LocalServerTest {
 
   @Test
   void withoutClientCertificatesTlsIsEnough() throws Exception {
-    try (LocalServer server = LocalServer.builder().withoutClientCertificates().start();
+    try (LocalCluster server = LocalCluster.builder().withoutClientCertificates().start();
         Connection connection = secure(server, "maxroach", null)) {
       assertEquals("maxroach", query(connection, "SELECT current_user"));
       assertRefused("28000", () -> insecure(server, "maxroach", "bank"));
@@ -128,8 +128,8 @@ class LocalServerTest {
 
   @Test
   void nodeCertificateOfAnotherHostIsShown() throws Exception {
-    try (LocalServer server =
-        LocalServer.builder().node(new Certificates().node("db.example.com")).start()) {
+    try (LocalCluster server =
+        LocalCluster.builder().node(new Certificates().node("db.example.com")).start()) {
       SQLException foreign =
           assertThrows(
               SQLException.class,
@@ -142,7 +142,7 @@ class LocalServerTest {
   void clientCertificateMustBeValid(@TempDir Path directory) throws Exception {
     Certificates authority = new Certificates();
     authority.writeAll(directory);
-    try (LocalServer server = LocalServer.builder().certs(directory).start()) {
+    try (LocalCluster server = LocalCluster.builder().certs(directory).start()) {
       secure(server, "maxroach", clientKey(server, "maxroach")).close();
       List<Certificates.Leaf> spoilt =
           List.of(
@@ -174,7 +174,7 @@ class LocalServerTest {
 
   @Test
   void committedDataOutlivesSigkill() throws Exception {
-    try (LocalServer server = LocalServer.insecure()) {
+    try (LocalCluster server = LocalCluster.insecure()) {
       Connection connection = insecure(server, "maxroach", "bank");
       execute(connection, "CREATE TABLE accounts (id INT8 PRIMARY KEY)");
       for (int round = 1; round <= 3; round++) {
@@ -182,7 +182,7 @@ class LocalServerTest {
         long pid = Long.parseLong(query(connection, "SELECT pg_backend_pid()"));
         ProcessHandle backend = ProcessHandle.of(pid).orElseThrow();
         server.killHard();
-        assertFalse(LocalServer.runs(backend));
+        assertFalse(LocalCluster.runs(backend));
         assertRefused("08001", () -> insecure(server, "maxroach", "bank"));
         server.startAgain();
         connection = insecure(server, "maxroach", "bank");
@@ -194,7 +194,7 @@ class LocalServerTest {
 
   @Test
   void stopEndsConnectionsAndKeepsData() throws Exception {
-    try (LocalServer server = LocalServer.secure()) {
+    try (LocalCluster server = LocalCluster.secure()) {
       Path key = clientKey(server, "maxroach");
       Connection connection = secure(server, "maxroach", key);
       execute(connection, "CREATE TABLE accounts AS SELECT 7 AS id");
@@ -209,7 +209,7 @@ class LocalServerTest {
 
   @Test
   void superuserSeesBankOnEveryServer() throws Exception {
-    try (LocalServer server = LocalServer.secure()) {
+    try (LocalCluster server = LocalCluster.secure()) {
       assertEquals(
           "bank",
           server
@@ -221,15 +221,15 @@ class LocalServerTest {
 
   @Test
   void closeLeavesNothingBehind() throws Exception {
-    LocalServer server = LocalServer.insecure();
+    LocalCluster server = LocalCluster.insecure();
     Path data;
     try (Connection root = insecure(server, "root", "bank")) {
       data = Path.of(query(root, "SHOW data_directory"));
     }
     ProcessHandle postmaster = postmaster(data);
-    assertTrue(LocalServer.runs(postmaster));
+    assertTrue(LocalCluster.runs(postmaster));
     server.close();
-    assertFalse(LocalServer.runs(postmaster));
+    assertFalse(LocalCluster.runs(postmaster));
     assertFalse(Files.exists(data.getParent()));
   }
 
@@ -249,7 +249,7 @@ class LocalServerTest {
       Script.Result result = main.await();
       assertEquals(130, result.status());
       assertEquals("", result.err());
-      assertFalse(LocalServer.runs(postmaster));
+      assertFalse(LocalCluster.runs(postmaster));
       assertFalse(Files.exists(data.getParent()));
     }
   }
@@ -290,7 +290,7 @@ class LocalServerTest {
 
   @Test
   void mainSaysThatItsPortIsTaken() throws Exception {
-    try (LocalServer server = LocalServer.insecure()) {
+    try (LocalCluster server = LocalCluster.insecure()) {
       Script.Result result = standIn("--port=" + server.port()).run();
       assertEquals(1, result.status());
       assertEquals("", result.out());
@@ -300,7 +300,7 @@ class LocalServerTest {
 
   /** Runs main with this user's own home, where the unpacked PostgreSQL lies. */
   private static Script standIn(String... arguments) {
-    return Script.of("LocalServer", arguments).home(Path.of(System.getProperty("user.home")));
+    return Script.of("LocalCluster", arguments).home(Path.of(System.getProperty("user.home")));
   }
 
   private static ProcessHandle postmaster(Path data) throws IOException {

@@ -1,6 +1,6 @@
 //DEPS io.github.java-diff-utils:java-diff-utils:4.16
-//FILES BankInsecure.java=../BankInsecure.java
-//FILES BankSecure.java=../BankSecure.java
+//FILES BankInsecure.java=../../BankInsecure.java
+//FILES BankSecure.java=../../BankSecure.java
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;

@@ -71,9 +71,9 @@ class SecurityTest {
   @TempDir static Path onlyAuthority;
 
   /** Takes maxroach's password in the clear, so that one who can listen in hears it. */
-  private static LocalServer secure;
+  private static LocalCluster secure;
 
-  private static LocalServer insecure;
+  private static LocalCluster insecure;
 
   private final List<AutoCloseable> attackers = new ArrayList<>();
 
@@ -82,12 +82,12 @@ class SecurityTest {
     AUTHORITY.writeAll(shared);
     AUTHORITY.writeAuthority(onlyAuthority);
     secure =
-        LocalServer.builder()
+        LocalCluster.builder()
             .certs(shared)
             .access("hostssl all maxroach all password")
             .password(ErrorForm.PASSWORD)
             .start();
-    insecure = LocalServer.insecure();
+    insecure = LocalCluster.insecure();
   }
 
   @AfterAll

@@ -24,8 +24,8 @@ enum ServerKind {
   /** Starts one with the user maxroach and the database bank. */
   Server start() throws IOException {
     return switch (this) {
-      case POSTGRESQL_INSECURE -> LocalServer.insecure();
-      case POSTGRESQL_SECURE -> LocalServer.secure();
+      case POSTGRESQL_INSECURE -> LocalCluster.insecure();
+      case POSTGRESQL_SECURE -> LocalCluster.secure();
       default -> Cockroach.start(secure);
     };
   }
@@ -33,8 +33,8 @@ enum ServerKind {
   /** Starts one that has only the user root, as a new cluster has. */
   Server startNew() throws IOException {
     return switch (this) {
-      case POSTGRESQL_INSECURE -> LocalServer.builder().withoutBank().start();
-      case POSTGRESQL_SECURE -> LocalServer.builder().secure().withoutBank().start();
+      case POSTGRESQL_INSECURE -> LocalCluster.builder().withoutBank().start();
+      case POSTGRESQL_SECURE -> LocalCluster.builder().secure().withoutBank().start();
       default -> Cockroach.startNew(secure);
     };
   }

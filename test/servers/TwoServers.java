@@ -4,13 +4,13 @@ import org.junit.jupiter.api.BeforeAll;
 /** Tests that share an insecure and a secure server, from before the first to after the last. */
 abstract class TwoServers {
 
-  static LocalServer insecure;
-  static LocalServer secure;
+  static LocalCluster insecure;
+  static LocalCluster secure;
 
   @BeforeAll
   static void startServers() throws Exception {
-    insecure = LocalServer.insecure();
-    secure = LocalServer.secure();
+    insecure = LocalCluster.insecure();
+    secure = LocalCluster.secure();
   }
 
   @AfterAll

@@ -29,9 +29,9 @@ class ConnectTest {
 
   @TempDir static Path shared;
 
-  private static LocalServer insecure;
-  private static LocalServer secure;
-  private static LocalServer password;
+  private static LocalCluster insecure;
+  private static LocalCluster secure;
+  private static LocalCluster password;
 
   @TempDir Path directory;
 
@@ -41,7 +41,7 @@ class ConnectTest {
   @BeforeAll
   static void startServers() throws IOException {
     AUTHORITY.writeAll(shared);
-    insecure = LocalServer.insecure();
+    insecure = LocalCluster.insecure();
     insecure
         .asSuperuser("defaultdb")
         .useHandle(
@@ -58,13 +58,13 @@ class ConnectTest {
               root.execute("GRANT ALL ON SCHEMA other TO maxroach");
               root.execute("GRANT ALL ON other.accounts TO maxroach");
             });
-    secure = LocalServer.builder().certs(shared).start();
-    password = LocalServer.builder().certs(shared).password(ErrorForm.PASSWORD).start();
+    secure = LocalCluster.builder().certs(shared).start();
+    password = LocalCluster.builder().certs(shared).password(ErrorForm.PASSWORD).start();
   }
 
   @AfterAll
   static void stopServers() {
-    Stream.of(insecure, secure, password).forEach(LocalServer::close);
+    Stream.of(insecure, secure, password).forEach(LocalCluster::close);
   }
 
   @TestFactory
@@ -306,19 +306,19 @@ class ConnectTest {
 
   @TestFactory
   Stream<DynamicTest> serversThatAreNotWhoTheyShouldBe() throws IOException {
-    LocalServer foreign = LocalServer.builder().certs(foreignCerts()).start();
-    LocalServer otherName =
-        LocalServer.builder()
+    LocalCluster foreign = LocalCluster.builder().certs(foreignCerts()).start();
+    LocalCluster otherName =
+        LocalCluster.builder()
             .certs(copyOfCerts("other-name"))
             .node(AUTHORITY.node("db.example.com"))
             .start();
-    LocalServer selfSigned =
-        LocalServer.builder()
+    LocalCluster selfSigned =
+        LocalCluster.builder()
             .certs(copyOfCerts("self-signed"))
             .node(AUTHORITY.node("localhost").selfSigned())
             .start();
-    LocalServer expired =
-        LocalServer.builder()
+    LocalCluster expired =
+        LocalCluster.builder()
             .certs(copyOfCerts("expired-node"))
             .node(AUTHORITY.node("localhost").expired())
             .start();
@@ -348,7 +348,7 @@ class ConnectTest {
                     secure(url(otherName) + deaf, shared),
                     wrongName)))
         .onClose(
-            () -> Stream.of(foreign, otherName, selfSigned, expired).forEach(LocalServer::close));
+            () -> Stream.of(foreign, otherName, selfSigned, expired).forEach(LocalCluster::close));
   }
 
   @Test

@@ -8,7 +8,7 @@ abstract class OneServer {
 
   @BeforeAll
   static void startServer() throws Exception {
-    server = LocalServer.insecure();
+    server = LocalCluster.insecure();
   }
 
   @AfterAll

@@ -34,7 +34,7 @@ class ConcurrencyTest {
 
   @BeforeAll
   static void startServer() throws Exception {
-    server = LocalServer.insecure();
+    server = LocalCluster.insecure();
     Bank bank = Bank.create(server);
     bank.runQuietly(with(ONE, "--transfers=0"));
     bank.runQuietly(with(OTHER, "--transfers=0"));

@@ -1,4 +1,4 @@
-//FILES README.md=../README.md
+//FILES README.md=../../README.md
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;

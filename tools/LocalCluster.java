@@ -39,9 +39,9 @@ import picocli.CommandLine.Option;
  * the database bank. Insecure, it lets everyone in; secure, it demands TLS and a client
  * certificate. It can be killed and started again on its data.
  */
-public final class LocalServer implements Server {
+public final class LocalCluster implements Server {
 
-  private static final Set<LocalServer> OPEN = ConcurrentHashMap.newKeySet();
+  private static final Set<LocalCluster> OPEN = ConcurrentHashMap.newKeySet();
 
   /** What initdb made for the first server, for the others to copy. */
   private static TemporaryDirectory template;
@@ -53,7 +53,7 @@ public final class LocalServer implements Server {
   private final int port;
   private EmbeddedPostgres postgres;
 
-  private LocalServer(Builder shape) throws IOException {
+  private LocalCluster(Builder shape) throws IOException {
     this.shape = shape;
     this.port = shape.port == 0 ? Server.freePort() : shape.port;
     this.directory = TemporaryDirectory.create("local-server-");
@@ -66,12 +66,12 @@ public final class LocalServer implements Server {
   }
 
   /** Starts an insecure server with the user maxroach and the database bank. */
-  static LocalServer insecure() throws IOException {
+  static LocalCluster insecure() throws IOException {
     return builder().start();
   }
 
   /** Starts a server that demands client certificates, with maxroach and bank. */
-  static LocalServer secure() throws IOException {
+  static LocalCluster secure() throws IOException {
     return builder().secure().start();
   }
 
@@ -82,8 +82,8 @@ public final class LocalServer implements Server {
 
   /** Stops every server of this program and deletes their data, as its end does anyway. */
   static void closeAll() {
-    OPEN.forEach(LocalServer::close);
-    synchronized (LocalServer.class) {
+    OPEN.forEach(LocalCluster::close);
+    synchronized (LocalCluster.class) {
       if (template != null) {
         template.close();
         template = null;
@@ -163,8 +163,8 @@ public final class LocalServer implements Server {
     }
 
     /** Starts the server and returns once it answers. */
-    LocalServer start() throws IOException {
-      LocalServer server = new LocalServer(this);
+    LocalCluster start() throws IOException {
+      LocalCluster server = new LocalCluster(this);
       OPEN.add(server);
       try {
         server.firstStart();
@@ -233,9 +233,9 @@ public final class LocalServer implements Server {
 
   /** Holds the lock, so that a program told to end closes the server and not half of it. */
   private synchronized void firstStart() throws IOException {
-    synchronized (LocalServer.class) {
+    synchronized (LocalCluster.class) {
       if (template == null) {
-        Runtime.getRuntime().addShutdownHook(new Thread(LocalServer::closeAll));
+        Runtime.getRuntime().addShutdownHook(new Thread(LocalCluster::closeAll));
         template = TemporaryDirectory.create("local-server-template-");
       }
       Path initialized = template.path().resolve("data");
@@ -278,7 +278,7 @@ public final class LocalServer implements Server {
 
   private void keepAsTemplate() {
     try {
-      synchronized (LocalServer.class) {
+      synchronized (LocalCluster.class) {
         Path initialized = template.path().resolve("data");
         if (!Files.exists(initialized)) {
           TemporaryDirectory.copy(data, initialized);
@@ -397,7 +397,7 @@ public final class LocalServer implements Server {
     List<ProcessHandle> all =
         Stream.concat(Stream.of(postmaster), postmaster.descendants()).toList();
     all.forEach(ProcessHandle::destroyForcibly);
-    while (all.stream().anyMatch(LocalServer::runs)) {
+    while (all.stream().anyMatch(LocalCluster::runs)) {
       Thread.sleep(5);
     }
   }
@@ -422,16 +422,16 @@ public final class LocalServer implements Server {
 
   /** The command line: one server, until Ctrl-C. */
   @Command(
-      name = "LocalServer",
+      name = "LocalCluster",
       mixinStandardHelpOptions = true,
-      version = "LocalServer 1.0",
+      version = "LocalCluster 1.0",
       description = {
         "Stands in for a CockroachDB cluster where there is none: a PostgreSQL in its shape.",
         "Like a new cluster it has only the user root, and loses all it holds when stopped."
       },
       footer = {
         "",
-        "Example: ./jbangw test/LocalServer.java --secure --port=26257 --certs-dir=certs",
+        "Example: ./jbangw test/LocalCluster.java --secure --port=26257 --certs-dir=certs",
         "",
         "Exit status: 1 it could not start, 2 the command line is wrong,",
         "  130 or 143 it was stopped by Ctrl-C or SIGTERM."
@@ -497,7 +497,7 @@ public final class LocalServer implements Server {
       }
     }
 
-    private void tell(LocalServer server) {
+    private void tell(LocalCluster server) {
       String version =
           server
               .asSuperuser("postgres")

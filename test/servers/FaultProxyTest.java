@@ -628,7 +628,7 @@ class FaultProxyTest extends OneServer {
 
   @Test
   void anEncryptedConnectionPassesUnreadAndCanBeCut() throws Exception {
-    try (Server secure = LocalServer.secure();
+    try (Server secure = LocalCluster.secure();
         FaultProxy toSecure = FaultProxy.to(secure.port())) {
       FaultProxy.Fault errors = toSecure.when(exchange -> true).answerError("40001", "restart");
       toSecure.mark();

@@ -47,7 +47,7 @@ class TemplateTest {
 
   @Test
   void runsAndCountsARunOnce() throws Exception {
-    try (Server server = LocalServer.secure()) {
+    try (Server server = LocalCluster.secure()) {
       String[] options = {
         program.toString(), "--url=" + Bank.of(server).url(), "--certs-dir=" + server.certs()
       };

@@ -69,8 +69,8 @@ class ReadmeTest {
   private static final String SECURE_NODE =
       "cockroach start-single-node --certs-dir=certs --store=type=mem,size=0.25"
           + " --listen-addr=localhost";
-  private static final String INSECURE_STAND_IN = "jbang test/LocalServer.java";
-  private static final String SECURE_STAND_IN = "jbang test/LocalServer.java --secure";
+  private static final String INSECURE_STAND_IN = "jbang test/LocalCluster.java";
+  private static final String SECURE_STAND_IN = "jbang test/LocalCluster.java --secure";
 
   private static final String KEY_OF_CA = " --certs-dir=certs --ca-key=my-safe-directory/ca.key";
   private static final String SUM = " --execute='SELECT count(*), sum(balance) FROM bank.accounts'";
@@ -230,11 +230,11 @@ class ReadmeTest {
             "BankBasic",
             () -> assertEquals("1 1000\n2 250\n1 900\n2 350\n", runAlone("BankBasic", "").out())),
         DynamicTest.dynamicTest(
-            "BankInsecure", () -> runAlone("BankInsecure", LocalServer.insecure())),
-        DynamicTest.dynamicTest("BankSecure", () -> runAlone("BankSecure", LocalServer.secure())));
+            "BankInsecure", () -> runAlone("BankInsecure", LocalCluster.insecure())),
+        DynamicTest.dynamicTest("BankSecure", () -> runAlone("BankSecure", LocalCluster.secure())));
   }
 
-  private void runAlone(String script, LocalServer server) throws Exception {
+  private void runAlone(String script, LocalCluster server) throws Exception {
     try (server) {
       String certs = server.isSecure() ? " --certs-dir='" + server.certs() + "'" : "";
       runAlone(script, " --url='" + server.url() + "'" + certs);

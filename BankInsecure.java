@@ -40,10 +40,7 @@ import picocli.CommandLine.*;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = "Creates bank accounts and moves money between them, without encryption.",
-    footer = {
-      "%nExit status: 0 done, 1 failed and rolled back, 2 wrong command line,",
-      "  3 not known whether it was committed, 5 no connection to the database."
-    })
+    footer = "%nExit status: 0 done, 1 failed, 2 wrong command line, 3 unknown, 5 no connection")
 public final class BankInsecure implements Callable<Integer> {
 
   @Option(names = "--url", description = "Default: $$DATABASE_URL, else a local cluster.")

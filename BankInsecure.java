@@ -266,17 +266,16 @@ public final class BankInsecure implements Callable<Integer> {
         } catch (RuntimeException e) {
           String state = sqlState(e);
           boolean lost = state.matches(CONNECTION_LOST);
-          unknown |= lost && !(e instanceof ConnectionException || state.equals("08003"));
+          boolean sent = !(e instanceof ConnectionException || state.equals("08003"));
+          unknown |= lost && sent && !name.isEmpty();
           if (lost) {
             close();
           }
-          long bound = Math.min(1_000, 10L << Math.min(attempt, 10));
-          long pause = ThreadLocalRandom.current().nextLong(bound);
+          long pause = ThreadLocalRandom.current().nextLong(10L << Math.min(attempt, 6));
           boolean late = TimeUnit.MILLISECONDS.toNanos(pause) > deadline - System.nanoTime();
           boolean again = lost || state.matches(ROLLED_BACK);
           if (late || !again || Thread.currentThread().isInterrupted()) {
-            String message = "it is not known whether this was committed: " + name;
-            throw unknown && !name.isEmpty() ? new Failure(3, message) : e;
+            throw unknown ? new Failure(3, "not known whether it was committed: " + name) : e;
           }
           told.accept(new Retry(attempt, pause, state, reason(e)));
           LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(pause));

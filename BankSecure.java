@@ -46,10 +46,7 @@ import picocli.CommandLine.*;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = "Creates bank accounts and moves money between them, over verified TLS.",
-    footer = {
-      "%nExit status: 0 done, 1 failed and rolled back, 2 wrong command line,",
-      "  3 not known whether it was committed, 5 no connection to the database."
-    })
+    footer = "%nExit status: 0 done, 1 failed, 2 wrong command line, 3 unknown, 5 no connection")
 public final class BankSecure implements Callable<Integer> {
 
   @Option(names = "--url", description = "Default: $$DATABASE_URL, else a local cluster.")
@@ -279,17 +276,16 @@ public final class BankSecure implements Callable<Integer> {
         } catch (RuntimeException e) {
           String state = sqlState(e);
           boolean lost = state.matches(CONNECTION_LOST);
-          unknown |= lost && !(e instanceof ConnectionException || state.equals("08003"));
+          boolean sent = !(e instanceof ConnectionException || state.equals("08003"));
+          unknown |= lost && sent && !name.isEmpty();
           if (lost) {
             close();
           }
-          long bound = Math.min(1_000, 10L << Math.min(attempt, 10));
-          long pause = ThreadLocalRandom.current().nextLong(bound);
+          long pause = ThreadLocalRandom.current().nextLong(10L << Math.min(attempt, 6));
           boolean late = TimeUnit.MILLISECONDS.toNanos(pause) > deadline - System.nanoTime();
           boolean again = lost || state.matches(ROLLED_BACK);
           if (late || !again || Thread.currentThread().isInterrupted()) {
-            String message = "it is not known whether this was committed: " + name;
-            throw unknown && !name.isEmpty() ? new Failure(3, message) : e;
+            throw unknown ? new Failure(3, "not known whether it was committed: " + name) : e;
           }
           told.accept(new Retry(attempt, pause, state, reason(e)));
           LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(pause));

@@ -96,24 +96,24 @@ public final class BankSecure implements Callable<Integer> {
 
   // ---- Accounts ----
 
-  private static final String ACCOUNTS =
+  private static final String TABLES =
       """
       CREATE TABLE IF NOT EXISTS accounts (
-        id INT8 PRIMARY KEY, balance INT8 NOT NULL CHECK (balance >= 0)
-      )
-      """;
-
-  private static final String LEDGER =
-      """
+        id INT8 PRIMARY KEY,
+        balance INT8 NOT NULL CHECK (balance >= 0)
+      );
       CREATE TABLE IF NOT EXISTS transfers (
-        id UUID PRIMARY KEY, source INT8 NOT NULL, target INT8 NOT NULL,
-        amount INT8 NOT NULL, created_at TIMESTAMPTZ NOT NULL
+        id UUID PRIMARY KEY,
+        source INT8 NOT NULL,
+        target INT8 NOT NULL,
+        amount INT8 NOT NULL,
+        created_at TIMESTAMPTZ NOT NULL
       )
       """;
 
   /** CockroachDB wants a change of the schema to stand alone, outside any transaction. */
   static void createTables(Session session) {
-    for (String table : List.of(ACCOUNTS, LEDGER)) {
+    for (String table : TABLES.split(";")) {
       try {
         session.read(handle -> handle.execute(table));
       } catch (UnableToExecuteStatementException e) {
@@ -214,12 +214,10 @@ public final class BankSecure implements Callable<Integer> {
           ON CONFLICT (id) DO NOTHING
           RETURNING source, target, amount
         ), movement AS (
-          UPDATE accounts SET balance = balance + change
-          FROM (
-            SELECT source AS account, -amount AS change FROM entry
-            UNION ALL SELECT target, amount FROM entry
-          ) AS changes
-          WHERE accounts.id = account
+          UPDATE accounts
+          SET balance = accounts.balance + CASE accounts.id WHEN source THEN -amount ELSE amount END
+          FROM entry, pair
+          WHERE accounts.id = pair.id
           RETURNING accounts.id
         )
         SELECT amount FROM entry

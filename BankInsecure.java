@@ -8,7 +8,6 @@
 //DEPS org.slf4j:slf4j-nop:2.0.20
 
 import java.math.BigDecimal;
-import java.net.UnknownHostException;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.*;
@@ -26,13 +25,10 @@ import picocli.CommandLine.*;
 
 /**
  * Creates bank accounts and moves money between them on a CockroachDB cluster without encryption.
- *
- * <ol>
- *   <li>Start a cluster: {@code cockroach start-single-node --insecure}
- *   <li>Make the user and the database: {@code cockroach sql --insecure --execute='CREATE USER IF
- *       NOT EXISTS maxroach; CREATE DATABASE IF NOT EXISTS bank OWNER maxroach'}
- *   <li>{@code jbang BankInsecure.java} makes 100 accounts and a transfer, each time it runs.
- * </ol>
+ * Start one with {@code cockroach start-single-node --insecure}, make the user and the database
+ * with {@code cockroach sql --insecure --execute='CREATE USER IF NOT EXISTS maxroach; CREATE
+ * DATABASE IF NOT EXISTS bank OWNER maxroach'}, and run {@code jbang BankInsecure.java} as often as
+ * you like.
  */
 @Command(
     name = "BankInsecure",
@@ -65,9 +61,9 @@ public final class BankInsecure implements Callable<Integer> {
     settings = settings(url);
     Jdbi database = connect(settings);
     database.setSqlLogger(echo ? new Echo() : SqlLogger.NOP_SQL_LOGGER);
-    try (Session session = new Session(database, Duration.ofMinutes(1), BankInsecure::tell)) {
+    try (Session session = new Session(database, Duration.ofMinutes(1), System.err::println)) {
       String version = session.read(BankInsecure::version);
-      print("Connected to %s at %s; not encrypted.", version, place(settings));
+      System.out.printf("Connected to %s at %s; not encrypted.%n", version, place(settings));
       createTables(session);
       List<Long> ids = session.read(BankInsecure::accountIds);
       if (transfers > 0 && ids.size() + accounts < 2) {
@@ -75,11 +71,11 @@ public final class BankInsecure implements Callable<Integer> {
       }
       int found = ids.size();
       createAccounts(session, ids);
-      print("Accounts: %,d found, %,d created.", found, ids.size() - found);
+      System.out.printf("Accounts: %,d found, %,d created.%n", found, ids.size() - found);
       BigDecimal before = session.read(BankInsecure::total);
       makeTransfers(session, ids);
       BigDecimal after = session.read(BankInsecure::total);
-      print("Total balance: %,.0f before, %,.0f after.", before, after);
+      System.out.printf("Total balance: %,.0f before, %,.0f after.%n", before, after);
     }
     return 0;
   }
@@ -89,14 +85,10 @@ public final class BankInsecure implements Callable<Integer> {
   private static final String TABLES =
       """
       CREATE TABLE IF NOT EXISTS accounts (
-        id INT8 PRIMARY KEY,
-        balance INT8 NOT NULL CHECK (balance >= 0)
+        id INT8 PRIMARY KEY, balance INT8 NOT NULL CHECK (balance >= 0)
       );
       CREATE TABLE IF NOT EXISTS transfers (
-        id UUID PRIMARY KEY,
-        source INT8 NOT NULL,
-        target INT8 NOT NULL,
-        amount INT8 NOT NULL,
+        id UUID PRIMARY KEY, source INT8 NOT NULL, target INT8 NOT NULL, amount INT8 NOT NULL,
         created_at TIMESTAMPTZ NOT NULL
       )
       """;
@@ -118,7 +110,7 @@ public final class BankInsecure implements Callable<Integer> {
   /** The database's name and version, such as "CockroachDB CCL v26.2.7". */
   static String version(Handle handle) {
     String version = handle.select("SELECT version()").mapTo(String.class).one();
-    return version.replaceFirst("(?s)( \\(| on ).*", "");
+    return printable(version.replaceFirst("(?s)( \\(| on ).*", ""));
   }
 
   /** The IDs of all accounts, or of a million of them, which are enough to choose from. */
@@ -171,14 +163,13 @@ public final class BankInsecure implements Callable<Integer> {
         long target = ids.get((index + random.nextInt(1, ids.size())) % ids.size());
         long half =
             session.commit("transfer " + id, handle -> transfer(handle, id, source, target));
-        made++;
-        if (made <= 10) {
-          print("Moved %,d from %d to %d.", half, source, target);
+        if (++made <= 10) {
+          System.out.printf("Moved %,d from %d to %d.%n", half, source, target);
         }
       }
     } finally {
       if (made > 10) {
-        print("Made %,d more transfers.", made - 10);
+        System.out.printf("Made %,d more transfers.%n", made - 10);
       }
     }
   }
@@ -206,8 +197,7 @@ public final class BankInsecure implements Callable<Integer> {
         ), movement AS (
           UPDATE accounts
           SET balance = accounts.balance + CASE accounts.id WHEN source THEN -amount ELSE amount END
-          FROM entry, pair
-          WHERE accounts.id = pair.id
+          FROM entry, pair WHERE accounts.id = pair.id
           RETURNING accounts.id
         )
         SELECT amount FROM entry
@@ -249,10 +239,9 @@ public final class BankInsecure implements Callable<Integer> {
 
     /**
      * Runs a statement until it is known to be committed. Where it was rolled back (CockroachDB's
-     * "Transaction Retry Error Reference") or could not be sent, nothing has happened. Where the
-     * connection was lost after that nobody knows, but the statement may be sent twice. In both
-     * cases it is, after a random pause below a bound that doubles. Any other error would only come
-     * back. Throws Failure 3, with the name, where the outcome stays unknown.
+     * "Transaction Retry Error Reference") or not sent, nothing has happened; where the connection
+     * was lost after that nobody knows, but it may be sent twice. In both cases it is, after a
+     * random pause below a bound that doubles. Throws Failure 3 where the outcome stays unknown.
      */
     <R> R commit(String name, Function<Handle, R> statement) {
       long deadline = System.nanoTime() + patience.toNanos();
@@ -264,15 +253,14 @@ public final class BankInsecure implements Callable<Integer> {
         } catch (RuntimeException e) {
           String state = sqlState(e);
           boolean lost = state.matches(CONNECTION_LOST);
-          boolean sent = !(e instanceof ConnectionException || state.equals("08003"));
-          unknown |= lost && sent && !name.isEmpty();
+          unknown |= lost && !(e instanceof ConnectionException) && !name.isEmpty();
           if (lost) {
             close();
           }
           long pause = ThreadLocalRandom.current().nextLong(10L << Math.min(attempt, 6));
           boolean late = TimeUnit.MILLISECONDS.toNanos(pause) > deadline - System.nanoTime();
-          boolean again = lost || state.matches(ROLLED_BACK);
-          if (late || !again || Thread.currentThread().isInterrupted()) {
+          boolean over = late || Thread.currentThread().isInterrupted();
+          if (over || !(lost || state.matches(ROLLED_BACK))) {
             throw unknown ? new Failure(3, "not known whether it was committed: " + name) : e;
           }
           told.accept(new Retry(attempt, pause, state, reason(e)));
@@ -319,7 +307,6 @@ public final class BankInsecure implements Callable<Integer> {
 
   /** What ends the program, with its exit status. */
   static final class Failure extends RuntimeException {
-    private static final long serialVersionUID = 1;
     final int status;
 
     Failure(int status, String message) {
@@ -343,7 +330,8 @@ public final class BankInsecure implements Callable<Integer> {
     }
     settings.setProperty("sslmode", "disable");
     if (!settings.getProperty("PGHOST").matches("((^|,)(localhost|127[\\d.]*|\\[::1]))+")) {
-      tell("warning: " + place(settings) + " is not this machine; all travels in the clear");
+      System.err.println(
+          "warning: " + place(settings) + " is not this machine; all travels in the clear");
     }
     return Jdbi.create("jdbc:postgresql://", settings);
   }
@@ -368,8 +356,8 @@ public final class BankInsecure implements Callable<Integer> {
 
   /** Reads a URL. Throws a Failure that does not repeat it, for it may hold a password. */
   static Properties settings(String url) {
-    boolean isGiven = url != null && !url.isBlank();
-    Matcher parts = URL.matcher(isGiven ? url.strip() : "postgresql://localhost");
+    Matcher parts =
+        URL.matcher(url == null || url.isBlank() ? "postgres://localhost" : url.strip());
     // What comes later wins. The timeouts are seconds for a host to accept, for it to answer, and
     // for all hosts; the minimum version spares a statement that sends the application's name.
     String jdbcUrl =
@@ -382,15 +370,14 @@ public final class BankInsecure implements Callable<Integer> {
     if (settings == null || !parts.matches()) {
       throw new Failure(2, "the URL is not like postgresql://user:p%40ss@host:26257/bank");
     }
-    if (!parts.group(3).contains(":5432")) {
-      // Without a port pgjdbc has taken PostgreSQL's.
-      String ports = settings.getProperty("PGPORT").replaceAll("\\b5432\\b", "26257");
-      settings.setProperty("PGPORT", ports);
-    }
-    List.of("user", "password", "PGDBNAME").forEach(name -> settings.remove(name, ""));
-    settings.putIfAbsent("user", "maxroach");
-    settings.putIfAbsent("PGDBNAME", "bank");
-    settings.computeIfAbsent("password", name -> System.getenv("PGPASSWORD"));
+    // Without a port pgjdbc has taken PostgreSQL's.
+    String port = parts.group(3).contains(":5432") ? "5432" : "26257";
+    settings.put("PGPORT", settings.getProperty("PGPORT").replaceAll("\\b5432\\b", port));
+    settings.replace("user", "", "maxroach");
+    settings.replace("PGDBNAME", "", "bank");
+    settings.replace("password", "", Objects.toString(System.getenv("PGPASSWORD"), ""));
+    // With an empty one pgjdbc would not look into ~/.pgpass.
+    settings.remove("password", "");
     // PostgreSQL, unlike CockroachDB, is not SERIALIZABLE until asked.
     String isolation = "-c default_transaction_isolation=serializable";
     settings.merge("options", isolation, (own, ours) -> own + " " + ours);
@@ -399,7 +386,7 @@ public final class BankInsecure implements Callable<Integer> {
 
   private static String place(Properties settings) {
     String database = ", database " + settings.get("PGDBNAME") + ", user " + settings.get("user");
-    return settings.get("PGHOST") + ":" + settings.get("PGPORT") + database;
+    return printable(settings.get("PGHOST") + ":" + settings.get("PGPORT") + database);
   }
 
   // ---- Command line ----
@@ -407,21 +394,22 @@ public final class BankInsecure implements Callable<Integer> {
   public static void main(String... arguments) {
     // pgjdbc would log what is told in one line.
     LogManager.getLogManager().reset();
+    Locale.setDefault(Locale.ROOT);
     BankInsecure bank = new BankInsecure();
     CommandLine commandLine = new CommandLine(bank);
     commandLine.setParameterExceptionHandler((e, given) -> bank.report(e));
     commandLine.setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
     Thread main = Thread.currentThread();
     CompletableFuture<Integer> status = new CompletableFuture<>();
-    Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(main, status)));
+    Runnable stop =
+        () -> {
+          // On Ctrl-C begin nothing new, and let what is under way end, which takes 10 s at most.
+          main.interrupt();
+          status.completeOnTimeout(1, 12, TimeUnit.SECONDS).join();
+        };
+    Runtime.getRuntime().addShutdownHook(new Thread(stop));
     status.complete(commandLine.execute(arguments));
     System.exit(status.join());
-  }
-
-  /** On Ctrl-C begins nothing new, and lets what is under way end, which takes 10 s at most. */
-  private static void stop(Thread main, CompletableFuture<Integer> status) {
-    main.interrupt();
-    status.completeOnTimeout(1, 12, TimeUnit.SECONDS).join();
   }
 
   private int report(Exception e) {
@@ -429,33 +417,21 @@ public final class BankInsecure implements Callable<Integer> {
     String state = sqlState(e);
     if (e instanceof ParameterException) {
       // What stands behind may be a password.
-      tell("error: " + reason.replaceFirst("(?s)(=|://|:(?! )|', ).*", "$1…"));
-      return 2;
+      reason = reason.replaceFirst("(?s)(=|://|:(?! )|', ).*", "$1…");
     }
     if (e instanceof ConnectionException || state.matches(CONNECTION_LOST + "|3D000|3F000")) {
-      tell("error: cannot connect to " + place(settings) + ": " + reason);
-      tell(advice(reason, state));
+      System.err.println("error: cannot connect to " + place(settings) + ": " + reason);
+      System.err.println(advice(reason, state));
       return 5;
     }
-    tell("error: " + reason);
-    return e instanceof Failure failure ? failure.status : 1;
+    System.err.println("error: " + reason);
+    return e instanceof ParameterException ? 2 : e instanceof Failure f ? f.status : 1;
   }
 
   /** What the server said or, where it said nothing, the innermost cause. */
   private static String reason(Throwable e) {
-    if (e.getCause() != null) {
-      return reason(e.getCause());
-    }
     String message = Objects.toString(e.getMessage(), "the server hung up");
-    return e instanceof UnknownHostException ? "unknown host " + message : message;
-  }
-
-  private static void print(String format, Object... values) {
-    System.out.println(printable(String.format(Locale.ROOT, format, values)));
-  }
-
-  private static void tell(Object line) {
-    System.err.println(printable(line.toString()));
+    return e.getCause() == null ? printable(message) : reason(e.getCause());
   }
 
   /** Lets no server move the cursor of a terminal, or fill it. */
@@ -467,7 +443,7 @@ public final class BankInsecure implements Callable<Integer> {
   private static final class Echo implements SqlLogger {
     @Override
     public void logBeforeExecution(StatementContext context) {
-      tell(context.getRenderedSql().strip().replaceAll("\\s+", " "));
+      System.err.println(context.getRenderedSql().strip().replaceAll("\\s+", " "));
     }
   }
 }

@@ -414,14 +414,13 @@ public final class BankInsecure implements Callable<Integer> {
 
   private int report(Exception e) {
     String reason = reason(e);
-    String state = sqlState(e);
     if (e instanceof ParameterException) {
       // What stands behind may be a password.
-      reason = reason.replaceFirst("(?s)(=|://|:(?! )|', ).*", "$1…");
+      reason = printable(e.getMessage()).replaceFirst("(=|://|:(?! )|', ).*", "$1…");
     }
-    if (e instanceof ConnectionException || state.matches(CONNECTION_LOST + "|3D000|3F000")) {
+    if (e instanceof ConnectionException || sqlState(e).matches(CONNECTION_LOST + "|3D000|3F000")) {
       System.err.println("error: cannot connect to " + place(settings) + ": " + reason);
-      System.err.println(advice(reason, state));
+      System.err.println(advice(reason, sqlState(e)));
       return 5;
     }
     System.err.println("error: " + reason);

@@ -342,13 +342,16 @@ public final class BankSecure implements Callable<Integer> {
         .forEach(settings::remove);
     try {
       useCertificates(settings, certificates);
-    } catch (IOException | InvalidPathException | SQLException e) {
+    } catch (IOException | IllegalArgumentException | SQLException e) {
       throw new Failure(5, "cannot use a certificate or a key: " + e.getMessage());
     }
     // pgjdbc looks into ~/.pgpass too.
     Properties all = Driver.parseURL("jdbc:postgresql://", settings);
-    boolean asks = !all.containsKey("sslcert") && !all.containsKey("password");
-    if (asks && System.console() != null) {
+    if (!all.containsKey("sslcert") && !all.containsKey("password")) {
+      if (System.console() == null) {
+        throw new Failure(
+            5, "neither a client's certificate in " + certificates + " nor PGPASSWORD");
+      }
       char[] typed = System.console().readPassword("Password of %s: ", settings.get("user"));
       settings.setProperty("password", typed == null ? "" : new String(typed));
     }
@@ -384,10 +387,11 @@ public final class BankSecure implements Callable<Integer> {
   private static Path pkcs8(Path key) throws IOException, SQLException {
     BaseX509KeyManager.validateKeyFilePermissions(key);
     String pem = Files.readString(key, StandardCharsets.ISO_8859_1);
-    if (!pem.startsWith("-----BEGIN RSA PRIVATE KEY-----")) {
+    String[] parts = pem.split("-----(BEGIN|END) RSA PRIVATE KEY-----");
+    if (parts.length < 2) {
       return key;
     }
-    byte[] pkcs1 = Base64.getMimeDecoder().decode(pem.replaceAll("-----.*?-----", ""));
+    byte[] pkcs1 = Base64.getMimeDecoder().decode(parts[1]);
     String envelope = "3082%04x020100300d06092a864886f70d01010105000482%04x";
     envelope = envelope.formatted(pkcs1.length + 22, pkcs1.length);
     // Only its owner can read it, and it goes with this program.
@@ -398,13 +402,11 @@ public final class BankSecure implements Callable<Integer> {
   }
 
   private static String advice(String reason, String state) {
-    if (reason.contains("does not support SSL")) {
-      return "That cluster is insecure: use BankInsecure.java.";
-    }
-    if (reason.matches("(?s).*(no password|client certificate|certificate auth|peer cert).*")) {
-      return "Have the user's certificate and key in the folder of --certs-dir, or set PGPASSWORD.";
-    }
-    return switch (state) {
+    boolean lacks = reason.matches(".*(no password|client certif|certificate auth|peer certif).*");
+    boolean isInsecure = reason.contains("does not support SSL");
+    return switch (isInsecure ? "insecure" : lacks ? "certificate" : state) {
+      case "insecure" -> "That cluster is insecure: use BankInsecure.java.";
+      case "certificate" -> "Have the user's certificate and key in the folder of --certs-dir.";
       case "08001" -> "Start the cluster, or correct host and port in the URL.";
       case "28000", "28P01", "3D000", "3F000" ->
           "Make the user and the database as the top of this script says.";
@@ -480,14 +482,13 @@ public final class BankSecure implements Callable<Integer> {
 
   private int report(Exception e) {
     String reason = reason(e);
-    String state = sqlState(e);
     if (e instanceof ParameterException) {
       // What stands behind may be a password.
-      reason = reason.replaceFirst("(?s)(=|://|:(?! )|', ).*", "$1…");
+      reason = printable(e.getMessage()).replaceFirst("(=|://|:(?! )|', ).*", "$1…");
     }
-    if (e instanceof ConnectionException || state.matches(CONNECTION_LOST + "|3D000|3F000")) {
+    if (e instanceof ConnectionException || sqlState(e).matches(CONNECTION_LOST + "|3D000|3F000")) {
       System.err.println("error: cannot connect to " + place(settings) + ": " + reason);
-      System.err.println(advice(reason, state));
+      System.err.println(advice(reason, sqlState(e)));
       return 5;
     }
     System.err.println("error: " + reason);

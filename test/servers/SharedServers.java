@@ -1,6 +1,7 @@
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
  * Two servers for all tests that neither stop nor change theirs; each works in a database of its
@@ -50,14 +51,19 @@ final class SharedServers {
                   .access("hostssl all clerk all scram-sha-256")
                   .access("hostssl all teller all password")
                   .access("hostssl all all all cert"));
-      String role = "CREATE ROLE %s LOGIN PASSWORD '" + PASSWORD + "'";
       server
           .asSuperuser()
           .useHandle(
-              root -> {
-                root.execute(role.formatted("clerk"));
-                root.execute(role.formatted("teller"));
-              });
+              root ->
+                  List.of("clerk", "teller")
+                      .forEach(
+                          user ->
+                              root.execute(
+                                  "CREATE ROLE "
+                                      + user
+                                      + " IN ROLE maxroach LOGIN PASSWORD '"
+                                      + PASSWORD
+                                      + "'")));
       return server;
     }
 

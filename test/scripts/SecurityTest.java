@@ -1,0 +1,490 @@
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import javax.net.ssl.HostnameVerifier;
+import javax.net.ssl.SSLSession;
+import org.jdbi.v3.core.ConnectionException;
+import org.jdbi.v3.core.Handle;
+import org.jdbi.v3.core.Jdbi;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Attacks. Whoever makes one hears no secret, moves no money and has no say on the terminal. */
+@Timeout(120)
+class SecurityTest {
+
+  private static final LocalCluster SECURE = SharedServers.secure();
+  private static final LocalCluster INSECURE = SharedServers.insecure();
+  private static final Certificates AUTHORITY = SharedServers.authority();
+  private static final Certificates FOREIGN = new Certificates();
+
+  private static final String LAX_FACTORY = "org.postgresql.ssl.NonValidatingFactory";
+
+  /** What must not reach a terminal: colours, titles, forged lines, text that runs backwards. */
+  private static final String HOSTILE =
+      "gone\033[2J\033]0;title\007\b\r\nerror: forged\nConnected to forged\u009b31m\u0085\u202e"
+          + "\u2066\u200b\u2028error: forged\u2029\ufeff\udb40\udc41\177\f\013";
+
+  /** Kept here, or it would be collected and forget its level. */
+  private static final Logger DRIVER_LOG = Logger.getLogger("org.postgresql");
+
+  private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{C}\\p{Zl}\\p{Zp}&&[^\n\t]]");
+
+  private static final byte[] CLEAR_PASSWORD = Impostor.message('R', new byte[] {0, 0, 0, 3});
+  private static final byte[] MD5_PASSWORD =
+      Impostor.message('R', new byte[] {0, 0, 0, 5, 1, 2, 3, 4});
+  private static final byte[] NOTHING = {};
+  private static final byte[] WRONG_PASSWORD = error("28P01", "wrong password");
+
+  /** Found by the driver, for it is on its class path. */
+  public static final class DeafVerifier implements HostnameVerifier {
+    @Override
+    public boolean verify(String host, SSLSession session) {
+      return true;
+    }
+  }
+
+  @TempDir static Path onlyAuthority;
+
+  private final List<AutoCloseable> attackers = new ArrayList<>();
+
+  @BeforeAll
+  static void writeAuthority() throws IOException {
+    AUTHORITY.writeAuthority(onlyAuthority);
+    DRIVER_LOG.setLevel(Level.OFF);
+  }
+
+  @AfterEach
+  void closeAttackers() throws Exception {
+    for (AutoCloseable attacker : attackers) {
+      attacker.close();
+    }
+  }
+
+  /** So that the men in the middle are known to be able to listen in, where they are let. */
+  @Test
+  void whoDoesNotVerifyIsHeard() throws IOException {
+    for (ManInTheMiddle attacker : List.of(foreign(), withoutTls())) {
+      String mode = attacker == attackers.get(0) ? "require" : "prefer";
+      String url = "jdbc:postgresql://localhost:" + attacker.port() + "/bank?sslmode=" + mode;
+      try (Handle handle = Jdbi.create(url, "teller", SharedServers.PASSWORD).open()) {
+        handle.execute("SELECT 'a secret'");
+      }
+      assertTrue(attacker.heard().contains(SharedServers.PASSWORD), attacker::heard);
+      assertTrue(attacker.heard().contains("a secret"), attacker::heard);
+      assertTrue(attacker.passedOn() > 0);
+    }
+  }
+
+  @TestFactory
+  Stream<DynamicTest> certificatesOfAnAttacker() {
+    Map<String, Certificates.Leaf> certificates = new TreeMap<>();
+    certificates.put("another CA's", new Certificates("CN=Other CA").node("localhost"));
+    certificates.put("another CA's of the same name", FOREIGN.node("localhost"));
+    certificates.put("self-signed", AUTHORITY.node("localhost").selfSigned());
+    certificates.put("expired", AUTHORITY.node("localhost").expired());
+    certificates.put("not yet valid", AUTHORITY.node("localhost").notYetValid());
+    certificates.put("another host's", AUTHORITY.node("db.example.com"));
+    certificates.put("another address's", AUTHORITY.node("127.0.0.2"));
+    certificates.put("a user's, who is called like the host", AUTHORITY.client("localhost"));
+    return certificates.entrySet().stream()
+        .map(
+            each ->
+                DynamicTest.dynamicTest(
+                    each.getKey(),
+                    () -> {
+                      ManInTheMiddle attacker =
+                          keep(ManInTheMiddle.showing(each.getValue(), SECURE));
+                      assertLearnsNothing(attacker, url(attacker, "/bank"), SECURE.certs());
+                      assertLearnsNothing(attacker, url(attacker, "/bank"), onlyAuthority);
+                    }));
+  }
+
+  /** What is said before TLS begins is nobody's word: it is dropped, or ends the connection. */
+  @Test
+  void wordsBeforeTls() throws IOException {
+    for (byte[] words : List.of(error("28000", "forged"), Impostor.WELCOME)) {
+      ManInTheMiddle attacker =
+          keep(ManInTheMiddle.interrupting(words, AUTHORITY.node("localhost"), SECURE));
+      RuntimeException failure = failure(url(attacker, "/bank"), onlyAuthority);
+      assertFalse(String.valueOf(failure).contains("forged"), () -> failure + "");
+      assertTrue(failure == null || failure instanceof ConnectionException, () -> failure + "");
+    }
+  }
+
+  /** Hosts are tried in a random order. */
+  @Test
+  void anAttackerAmongTheHosts() throws IOException {
+    ManInTheMiddle foreign = foreign();
+    ManInTheMiddle withoutTls = withoutTls();
+    String hosts =
+        "localhost:%d,localhost:%d,localhost:%d"
+            .formatted(foreign.port(), withoutTls.port(), SECURE.port());
+    for (int run = 1; run <= 5; run++) {
+      assertNull(failure(url(hosts, "/bank"), onlyAuthority));
+      assertHeardNothing(foreign);
+      assertHeardNothing(withoutTls);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "/bank?sslmode=disable",
+        "/bank?sslmode=require",
+        "/bank?sslmode=verify-ca",
+        "/bank?sslmode=",
+        "/bank?sslmode=DISABLE",
+        "/bank?sslmode=verify-full,disable",
+        "/bank?sslmode=verify-full;sslmode=disable",
+        "/bank?sslmode=verify-full%00",
+        "/bank?sslmode=verify-full%26sslmode=disable",
+        "/bank?sslmode=verify-full&sslmode=disable",
+        "/bank?x=1#&sslmode=disable"
+      })
+  void downgradesThatAreRefused(String path) throws IOException {
+    ManInTheMiddle attacker = withoutTls();
+    RuntimeException failure = failure(url(attacker, path), onlyAuthority);
+    assertEquals(2, assertInstanceOf(BankSecure.Failure.class, failure).status);
+    assertEquals(0, attacker.visitors());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "/bank?sslmode=disable&sslmode=verify-full",
+        "/bank?SSLMODE=disable",
+        "/bank?ssl=false",
+        "/bank?gssEncMode=prefer",
+        "/bank?gssEncMode=require",
+        "/bank?channelBinding=disable",
+        "/bank?requireAuth=password",
+        "/bank?options=-c%20sslmode%3Ddisable",
+        "/bank?loggerLevel=TRACE&loggerFile=driver.log",
+        "/bank?ssl%6Dode=%64isable",
+        "/bank?sslmode=verify-full&%73slmode=prefer",
+        "/bank%3Fsslmode%3Ddisable",
+        "/bank%26sslmode%3Ddisable",
+        "/%3Fsslmode%3Ddisable%23",
+        "/bank%00%3Fsslmode%3Ddisable",
+        "?user=maxroach%26sslmode%3Ddisable"
+      })
+  void downgradesWithoutEffect(String path) throws IOException {
+    ManInTheMiddle attacker = withoutTls();
+    assertLearnsNothing(attacker, url(attacker, path), onlyAuthority);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"PGHOST=127.0.0.1&PGPORT=1", "service=downgraded"})
+  void ofAnotherHost(String query) throws IOException {
+    ManInTheMiddle attacker = withoutTls();
+    assertNotNull(failure(url(attacker, "/bank?" + query), onlyAuthority));
+    assertHeardNothing(attacker);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "sslfactory=" + LAX_FACTORY,
+        "sslfactory=org.postgresql.ssl.LibPQFactory&sslmode=verify-full",
+        "sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory",
+        "sslNegotiation=direct",
+        "sslrootcert=system",
+        "sslpasswordcallback=" + LAX_FACTORY,
+        "authenticationPluginClassName=" + LAX_FACTORY
+      })
+  void factoriesWithoutEffect(String query) throws IOException {
+    ManInTheMiddle attacker = foreign();
+    assertLearnsNothing(attacker, url(attacker, "/bank?" + query), onlyAuthority);
+  }
+
+  @Test
+  void verifierWithoutEffect() throws IOException {
+    ManInTheMiddle attacker =
+        keep(ManInTheMiddle.showing(AUTHORITY.node("db.example.com"), SECURE));
+    String query = "/bank?sslhostnameverifier=" + DeafVerifier.class.getName();
+    assertLearnsNothing(attacker, url(attacker, query), onlyAuthority);
+  }
+
+  /** A class that stands in for the network itself is ignored, or of no use. */
+  @ParameterizedTest
+  @ValueSource(strings = {"socketFactory", "connectExecutor"})
+  void classesOfTheNetwork(String parameter) throws IOException {
+    ManInTheMiddle attacker = foreign();
+    String url = url(attacker, "/bank?" + parameter + "=" + LAX_FACTORY);
+    assertInstanceOf(ConnectionException.class, failure(url, onlyAuthority));
+    assertHeardNothing(attacker);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "&ssl=false", "&sslmode=disable", "&sslmode=verify-ca"})
+  void downgradesByUrlOfJdbc(String query) throws IOException {
+    ManInTheMiddle attacker = withoutTls();
+    String url =
+        "jdbc:postgresql://localhost:%d/bank?user=teller&password=%s%s"
+            .formatted(attacker.port(), SharedServers.ENCODED_PASSWORD, query);
+    RuntimeException failure = failure(url, onlyAuthority);
+    if (query.contains("sslmode")) {
+      assertEquals(2, assertInstanceOf(BankSecure.Failure.class, failure).status);
+    } else {
+      assertInstanceOf(ConnectionException.class, failure);
+    }
+    assertHeardNothing(attacker);
+  }
+
+  /** Who asks for encryption in whatever way is not left without. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "sslmode=require",
+        "sslmode=VERIFY-FULL",
+        "sslmode=disable&sslmode=require",
+        "ssl=true",
+        "ssl",
+        "sslNegotiation=direct",
+        "gssEncMode=require",
+        "channelBinding=require"
+      })
+  void encryptionThatInsecureHasNot(String query) throws IOException {
+    Impostor impostor = keep(Impostor.answering(CLEAR_PASSWORD, WRONG_PASSWORD));
+    RuntimeException failure = insecureFailure(impostor, query);
+    assertTrue(
+        failure instanceof ConnectionException
+            || failure instanceof BankInsecure.Failure refusal && refusal.status == 2,
+        () -> failure + "");
+    assertEquals("", impostor.heard());
+  }
+
+  /** That is its mode, with the password that it was given and no other. */
+  @Test
+  void insecureThatIsAskedForAPassword() throws IOException {
+    Impostor clear = keep(Impostor.answering(CLEAR_PASSWORD, WRONG_PASSWORD));
+    Impostor md5 = keep(Impostor.answering(MD5_PASSWORD, WRONG_PASSWORD));
+    assertInstanceOf(ConnectionException.class, insecureFailure(clear, ""));
+    assertTrue(clear.heard().contains(SharedServers.PASSWORD), clear::heard);
+    assertInstanceOf(ConnectionException.class, insecureFailure(md5, ""));
+    assertTrue(md5.heard().contains("md5"), md5::heard);
+    assertFalse(md5.heard().contains("geheim"), md5::heard);
+  }
+
+  private static RuntimeException insecureFailure(Impostor impostor, String query) {
+    String url = url("localhost:" + impostor.port(), "/bank?" + query);
+    try {
+      BankInsecure.connect(BankInsecure.settings(url)).open().close();
+      return null;
+    } catch (RuntimeException e) {
+      return e;
+    }
+  }
+
+  @TestFactory
+  Stream<DynamicTest> passwordsThatMustNotBePrinted() {
+    String url = "postgresql://maxroach:geheim@localhost:1/bank";
+    List<Case> cases = new ArrayList<>();
+    for (List<String> given :
+        List.of(
+            List.of("--url=" + url, "--echo"),
+            List.of("--url=" + url + ";password=geheim"),
+            List.of("--url=" + url + "?password=%zzgeheim"),
+            List.of("--urll=" + url),
+            List.of(url),
+            List.of("maxroach:geheim@localhost:1/bank"),
+            List.of("--url", url, url),
+            List.of("--accounts", url),
+            List.of("--password=geheim"),
+            List.of("--password", "geheim"),
+            List.of("--password:geheim"),
+            List.of("-p", "geheim"))) {
+      cases.add(silent("BankInsecure", given));
+    }
+    cases.add(silent("BankBasic", List.of("--url=" + url)));
+    cases.add(silent("BankBasic", List.of("--url=" + url + "?password=%zzgeheim")));
+    cases.add(silent("BankBasic", List.of("--urll=" + url)));
+    return Case.tests(cases);
+  }
+
+  private static Case silent(String name, List<String> arguments) {
+    return new Case(
+        name + " " + String.join(" ", arguments),
+        Script.of(name, arguments.toArray(String[]::new)),
+        result -> {
+          assertTrue(List.of(2, 5).contains(result.status()), result::toString);
+          ErrorForm.assertNoPassword(result);
+        });
+  }
+
+  /** Others who use the database can look there. */
+  @Test
+  void passwordThatTheDatabaseMustNotShow() {
+    String url = url("localhost:" + SECURE.port(), "/bank");
+    try (Handle handle = BankSecure.connect(BankSecure.settings(url), onlyAuthority).open()) {
+      BankSecure.version(handle);
+      String sessions = "SELECT CAST(s AS TEXT) FROM pg_stat_activity s WHERE usename = 'teller'";
+      String seen =
+          SECURE.asSuperuser().withHandle(h -> h.select(sessions).mapTo(String.class).list() + "");
+      assertTrue(seen.contains("BankSecure"), seen);
+      assertFalse(seen.contains("geheim"), seen);
+    }
+  }
+
+  @TestFactory
+  Stream<DynamicTest> hostileWordsOfAServer() throws IOException {
+    Impostor refusing = Impostor.answering(error("28000", HOSTILE), NOTHING);
+    Impostor talkative =
+        Impostor.answering(Impostor.WELCOME, error("XX000", HOSTILE + "x".repeat(1 << 20)));
+    String url = "postgresql://maxroach@localhost:%d/bank?sslmode=disable";
+    return Case.tests(
+            List.of(
+                plain("BankBasic", "gone", basic(url.formatted(refusing.port()))),
+                plain("BankBasic, much", "gone", basic(url.formatted(talkative.port()))),
+                plain("BankInsecure", "gone", insecure(url.formatted(refusing.port()))),
+                plain("BankInsecure, much", "gone", insecure(url.formatted(talkative.port())))))
+        .onClose(refusing::close)
+        .onClose(talkative::close);
+  }
+
+  @TestFactory
+  Stream<DynamicTest> hostileWordsAmidTheWork() throws IOException {
+    FaultProxy proxy = FaultProxy.to(INSECURE.port());
+    Bank bank = Watch.bankWithAccounts(INSECURE, 2);
+    Bank ofBasic = Bank.create(INSECURE);
+    Bank version = Bank.create(INSECURE);
+    version.execute(
+        "CREATE FUNCTION public.version() RETURNS TEXT LANGUAGE plpgsql AS $$ BEGIN"
+            + " RAISE NOTICE '%1$s'; RAISE WARNING '%1$s'; RETURN '%1$s'; END $$"
+                .formatted(HOSTILE),
+        "ALTER DATABASE " + version.database() + " SET search_path = public, pg_catalog");
+    proxy.when("INSERT INTO transfers").everyNth(2).answerError("40001", HOSTILE);
+    proxy
+        .when(exchange -> exchange.contains("UPDATE accounts"))
+        .first(1)
+        .answerError("40001", HOSTILE);
+    return Case.tests(
+            List.of(
+                plain(
+                    "retries",
+                    "gone",
+                    bank.scriptThrough(proxy.port(), "--accounts=0", "--transfers=5")),
+                plain("retries of BankBasic", "gone", basic(ofBasic.urlThrough(proxy.port()))),
+                plain("version", "gone", version.script("--echo"))))
+        .onClose(proxy::close);
+  }
+
+  @TestFactory
+  Stream<DynamicTest> hostileWordsInTheUrl() {
+    String words = "%1B%5B31m%0Aerror%3A%20forged%C2%9B31m%E2%80%AE";
+    String local = "localhost:" + INSECURE.port();
+    String secure = "--url=postgresql://localhost:" + SECURE.port() + "/bank?";
+    return Case.tests(
+        List.of(
+            plain("a database", "forged", insecure("postgresql://" + local + "/" + words)),
+            plain("a user", "forged", insecure("postgresql://" + words + "@" + local + "/bank")),
+            plain("a file", "forged", Script.of("BankSecure", secure + "sslrootcert=" + words)),
+            plain("an option", "forged", Script.of("BankInsecure", "--accounts=1\nerror: forged")),
+            plain("a mode", "sslmode", Script.of("BankSecure", secure + "sslmode=" + words))));
+  }
+
+  /** Prints these words, and nothing of what stands beside them that a terminal would obey. */
+  private static Case plain(String name, String words, Script script) {
+    return new Case(
+        name,
+        script,
+        result -> {
+          String printed = result.out() + result.err();
+          assertTrue(printed.contains(words), printed);
+          assertFalse(UNPRINTABLE.matcher(printed).find(), () -> visible(printed));
+          for (String line : printed.lines().toList()) {
+            assertFalse(line.startsWith("error: forged"), printed);
+            assertFalse(line.startsWith("Connected to forged"), printed);
+            assertTrue(line.length() < 4_000, () -> "a line of " + line.length());
+          }
+        });
+  }
+
+  private static String visible(String text) {
+    return UNPRINTABLE
+        .matcher(text)
+        .replaceAll(match -> "<%X>".formatted(match.group().codePointAt(0)));
+  }
+
+  /** What BankSecure meets with when it connects and asks for the version; null for success. */
+  private static RuntimeException failure(String url, Path certs) {
+    try {
+      Jdbi database = BankSecure.connect(BankSecure.settings(url), certs);
+      try (var session = new BankSecure.Session(database, Duration.ofSeconds(5), retry -> {})) {
+        session.read(BankSecure::version);
+        return null;
+      }
+    } catch (RuntimeException e) {
+      return e;
+    }
+  }
+
+  /** It comes to the attacker and fails, and what it leaves there is of no use. */
+  private static void assertLearnsNothing(ManInTheMiddle attacker, String url, Path certs) {
+    assertInstanceOf(ConnectionException.class, failure(url, certs));
+    assertTrue(attacker.visitors() > 0);
+    assertHeardNothing(attacker);
+  }
+
+  private static void assertHeardNothing(ManInTheMiddle attacker) {
+    assertEquals("", attacker.heard());
+    assertEquals(0, attacker.passedOn());
+  }
+
+  private <A extends AutoCloseable> A keep(A attacker) {
+    attackers.add(attacker);
+    return attacker;
+  }
+
+  private ManInTheMiddle foreign() throws IOException {
+    return keep(ManInTheMiddle.showing(FOREIGN.node("localhost"), SECURE));
+  }
+
+  private ManInTheMiddle withoutTls() throws IOException {
+    return keep(ManInTheMiddle.withoutTls(SECURE));
+  }
+
+  private static Script insecure(String url) {
+    return Script.of("BankInsecure", "--url=" + url);
+  }
+
+  private static Script basic(String url) {
+    return Script.of("BankBasic", "--url=" + url);
+  }
+
+  private static String url(ManInTheMiddle attacker, String path) {
+    return url("localhost:" + attacker.port(), path);
+  }
+
+  /** A URL with the password of teller, whom the server lets say it in the clear. */
+  private static String url(String hosts, String path) {
+    return "postgresql://teller:" + SharedServers.ENCODED_PASSWORD + "@" + hosts + path;
+  }
+
+  private static byte[] error(String sqlState, String text) {
+    return Impostor.all(Impostor.complaint('E', sqlState, text), Impostor.message('Z', "I"));
+  }
+}

@@ -14,8 +14,11 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.Timeout;
@@ -41,9 +44,17 @@ class ErrorTest {
   private static final String ACCOUNTS =
       "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8)";
 
+  /** Kept here, or it would be collected and forget its level. */
+  private static final Logger DRIVER_LOG = Logger.getLogger("org.postgresql");
+
   @TempDir static Path directory;
 
   private static final List<Door> DOORS = new ArrayList<>();
+
+  @BeforeAll
+  static void silenceTheDriver() {
+    DRIVER_LOG.setLevel(Level.OFF);
+  }
 
   @AfterAll
   static void closeDoors() {
@@ -64,9 +75,9 @@ class ErrorTest {
             error("nothing listens", secure(closed), 5, "Connection refused", start),
             error("a secure cluster", insecure(SECURE.port()), 5, "no encryption", "BankSecure"),
             error("an insecure cluster", secure(INSECURE.port()), 5, "SSL", "BankInsecure.java"),
-            error("never answers", insecure(silent), 5, "timed out", DOCTOR),
-            error("never answers", secure(silent), 5, "timed out", DOCTOR),
-            error("hangs up", insecure(rude), 5, "cannot connect to ", DOCTOR),
+            error("never answers", insecure(silent), 5, "timed out", start),
+            error("never answers", secure(silent), 5, "timed out", start),
+            error("hangs up", insecure(rude), 5, "the server hung up", start),
             error("speaks HTTP", insecure(web), 5, "cannot connect to ", DOCTOR),
             error("speaks HTTP", secure(web), 5, "cannot connect to ", DOCTOR),
             basic("nothing listens", closed, "Connection refused"),
@@ -105,7 +116,7 @@ class ErrorTest {
             error("of another CA", secure("maxroach", foreignClient), 5, "certificate"),
             error("expired", secure("maxroach", expired), 5, "cannot connect to "),
             error("the CA of another cluster", secure("maxroach", foreign), 5, DOCTOR),
-            error("no key to it", secure("maxroach", noKey), 5, DOCTOR),
+            error("no key to it", secure("maxroach", noKey), 5, certificates),
             error("garbage for a CA", secure("maxroach", garbage("ca.crt")), 5, DOCTOR),
             error("garbage for a certificate", secure("maxroach", garbage(CERTIFICATE)), 5, DOCTOR),
             error("garbage for a key", secure("maxroach", garbage(KEY)), 5, DOCTOR),
@@ -170,11 +181,6 @@ class ErrorTest {
         "postgresql://maxroach:geheim@localhost:0/bank",
         "postgresql://maxroach:geheim@localhost:65536/bank",
         "postgresql://maxroach:geheim@localhost:-1/bank",
-        "postgresql://maxroach:geheim@localhost:1:2/bank",
-        "postgresql://maxroach:geheim@[::1/bank",
-        "postgresql://maxroach:geheim@::1/bank",
-        "postgresql://maxroach:geheim@a,,b/bank",
-        "postgresql://maxroach:geheim@localhost,/bank",
         "postgresql://maxroach:geheim@localhost/bank/more",
         "postgresql://maxroach:geheim%@localhost/bank",
         "postgresql://maxroach:geheim%zz@localhost/bank",
@@ -182,7 +188,6 @@ class ErrorTest {
         "postgresql://maxroach:geh@geheim@localhost/bank",
         "postgresql://maxroach:geheim/x@localhost/bank",
         "postgresql://maxroach:geheim?x@localhost/bank",
-        "postgresql://maxroach:geheim#x@localhost:1/bank",
         "postgresql://localhost/bank?sslmode=disable;password=geheim",
         "postgresql://localhost/bank?sslmode=disable?password=geheim",
         "postgresql://localhost/bank&password=geheim"

@@ -44,7 +44,7 @@ record Told(Script.Result result) {
     return result
         .err()
         .lines()
-        .filter(line -> line.startsWith("error: it is not known whether this was committed: "))
+        .filter(line -> line.matches("error: .*not known whether (it|this) was committed: .*"))
         .flatMap(line -> UUID_TEXT.matcher(line).results())
         .map(match -> UUID.fromString(match.group()))
         .collect(Collectors.toSet());

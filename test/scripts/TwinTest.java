@@ -23,7 +23,7 @@ class TwinTest {
           "Javadoc", lines("/\\*\\*\\n(?: \\*.*\\n)+(?=@Command)"),
           "description", lines("    description = \".*\",\\n"),
           "call of connect", lines("    Jdbi database = connect\\(.*\\);\\n"),
-          "first line of output", lines("      print\\(\"Connected to .*\\);\\n"),
+          "first line of output", lines("      System.out.printf\\(\"Connected to .*\\);\\n"),
           "connection", lines("  // ---- Connection ----\\n[\\s\\S]*?(?=^  // ---- )"));
 
   private static final Pattern CERTS_DIR =

@@ -106,11 +106,16 @@ class ErrorTest {
     Files.delete(noKey.resolve(KEY));
     Path none = Files.createDirectory(directory.resolve("none"));
     authority.writeAuthority(none);
-    String certificates = "--certs-dir, or set PGPASSWORD";
+    String certificates = "Have the user's certificate and key in the folder of --certs-dir";
     return Case.tests(
         List.of(
-            error("no certificate and no password", secure("maxroach", none), 5, certificates),
-            error("nobody's password", secure("clerk", none), 5, certificates),
+            error(
+                "no certificate and no password",
+                secure("maxroach", none),
+                5,
+                "certificate",
+                "PGPASSWORD"),
+            error("nobody's password", secure("clerk", none), 5, "certificate", "PGPASSWORD"),
             error("a wrong password", secure("clerk:geheim", none), 5, "authentication failed"),
             error("another user's", secure("maxroach", other), 5, "certificate", certificates),
             error("of another CA", secure("maxroach", foreignClient), 5, "certificate"),

@@ -36,7 +36,7 @@ class ConnectTest {
 
   private static final LocalCluster INSECURE = SharedServers.insecure();
   private static final LocalCluster SECURE = SharedServers.secure();
-  private static final String PASSWORD = ":" + SharedServers.ENCODED_PASSWORD;
+  private static final String PASSWORD = ":" + ErrorForm.ENCODED_PASSWORD;
 
   @TempDir Path directory;
 
@@ -160,7 +160,7 @@ class ConnectTest {
     String withPassword = url(SECURE, "clerk" + PASSWORD);
     Path parent = Files.createDirectory(directory.resolve("parent"));
     TemporaryDirectory.copy(SECURE.certs(), Files.createDirectory(parent.resolve("certs")));
-    Path home = home("home", SharedServers.PASSWORD);
+    Path home = home("home", ErrorForm.PASSWORD);
     Path wrongHome = home("wrong-home", "geheim-not");
     return Case.tests(
         List.of(
@@ -187,7 +187,7 @@ class ConnectTest {
                 "PGPASSWORD over ~/.pgpass",
                 idle("BankSecure", "--url=" + byPassword)
                     .home(wrongHome)
-                    .environment("PGPASSWORD", SharedServers.PASSWORD)),
+                    .environment("PGPASSWORD", ErrorForm.PASSWORD)),
             connects(
                 "the URL over PGPASSWORD",
                 idle("BankSecure", "--url=" + withPassword)

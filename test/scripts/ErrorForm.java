@@ -13,6 +13,12 @@ import java.util.List;
  */
 record ErrorForm(int status, String... words) implements Case.Check {
 
+  /** The password of every test, so that none is ever printed. It needs encoding in a URL. */
+  static final String PASSWORD = "geheim/%+ü@?";
+
+  /** The same as it stands in a URL. */
+  static final String ENCODED_PASSWORD = "geheim%2F%25+%C3%BC%40%3F";
+
   private static final int NO_CONNECTION = 5;
 
   @Override

@@ -42,6 +42,10 @@ class SecurityTest {
 
   private static final String LAX_FACTORY = "org.postgresql.ssl.NonValidatingFactory";
 
+  /** A whole URL, where all else is what comes after the host. */
+  private static final String JDBC =
+      "jdbc:postgresql://{host}/bank?user=teller&password=" + ErrorForm.ENCODED_PASSWORD;
+
   /** What must not reach a terminal: colours, titles, forged lines, text that runs backwards. */
   private static final String HOSTILE =
       "gone\033[2J\033]0;title\007\b\r\nerror: forged\nConnected to forged\u009b31m\u0085\u202e"
@@ -89,10 +93,10 @@ class SecurityTest {
     for (ManInTheMiddle attacker : List.of(foreign(), withoutTls())) {
       String mode = attacker == attackers.get(0) ? "require" : "prefer";
       String url = "jdbc:postgresql://localhost:" + attacker.port() + "/bank?sslmode=" + mode;
-      try (Handle handle = Jdbi.create(url, "teller", SharedServers.PASSWORD).open()) {
+      try (Handle handle = Jdbi.create(url, "teller", ErrorForm.PASSWORD).open()) {
         handle.execute("SELECT 'a secret'");
       }
-      assertTrue(attacker.heard().contains(SharedServers.PASSWORD), attacker::heard);
+      assertTrue(attacker.heard().contains(ErrorForm.PASSWORD), attacker::heard);
       assertTrue(attacker.heard().contains("a secret"), attacker::heard);
       assertTrue(attacker.passedOn() > 0);
     }
@@ -117,8 +121,12 @@ class SecurityTest {
                     () -> {
                       ManInTheMiddle attacker =
                           keep(ManInTheMiddle.showing(each.getValue(), SECURE));
-                      assertLearnsNothing(attacker, url(attacker, "/bank"), SECURE.certs());
-                      assertLearnsNothing(attacker, url(attacker, "/bank"), onlyAuthority);
+                      for (Path certs : List.of(SECURE.certs(), onlyAuthority)) {
+                        assertInstanceOf(
+                            ConnectionException.class, failure(url(attacker, "/bank"), certs));
+                        assertHeardNothing(attacker);
+                      }
+                      assertTrue(attacker.visitors() > 0);
                     }));
   }
 
@@ -149,6 +157,7 @@ class SecurityTest {
     }
   }
 
+  /** Refused before anyone is asked. */
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -162,11 +171,13 @@ class SecurityTest {
         "/bank?sslmode=verify-full%00",
         "/bank?sslmode=verify-full%26sslmode=disable",
         "/bank?sslmode=verify-full&sslmode=disable",
-        "/bank?x=1#&sslmode=disable"
+        "/bank?x=1#&sslmode=disable",
+        JDBC + "&sslmode=disable",
+        JDBC + "&sslmode=verify-ca"
       })
-  void downgradesThatAreRefused(String path) throws IOException {
+  void downgradesThatAreRefused(String url) throws IOException {
     ManInTheMiddle attacker = withoutTls();
-    RuntimeException failure = failure(url(attacker, path), onlyAuthority);
+    RuntimeException failure = failure(url(attacker, url), onlyAuthority);
     assertEquals(2, assertInstanceOf(BankSecure.Failure.class, failure).status);
     assertEquals(0, attacker.visitors());
   }
@@ -174,8 +185,12 @@ class SecurityTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
+        JDBC,
+        JDBC + "&ssl=false",
         "/bank?sslmode=disable&sslmode=verify-full",
         "/bank?SSLMODE=disable",
+        "/bank?ssl%6Dode=%64isable",
+        "/bank?sslmode=verify-full&%73slmode=prefer",
         "/bank?ssl=false",
         "/bank?gssEncMode=prefer",
         "/bank?gssEncMode=require",
@@ -183,75 +198,31 @@ class SecurityTest {
         "/bank?requireAuth=password",
         "/bank?options=-c%20sslmode%3Ddisable",
         "/bank?loggerLevel=TRACE&loggerFile=driver.log",
-        "/bank?ssl%6Dode=%64isable",
-        "/bank?sslmode=verify-full&%73slmode=prefer",
+        "/bank?PGHOST=127.0.0.1&PGPORT=1",
+        "/bank?service=downgraded",
         "/bank%3Fsslmode%3Ddisable",
         "/bank%26sslmode%3Ddisable",
         "/%3Fsslmode%3Ddisable%23",
         "/bank%00%3Fsslmode%3Ddisable",
-        "?user=maxroach%26sslmode%3Ddisable"
+        "?user=maxroach%26sslmode%3Ddisable",
+        "/bank?sslfactory=" + LAX_FACTORY,
+        "/bank?sslfactory=org.postgresql.ssl.LibPQFactory&sslmode=verify-full",
+        "/bank?sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory",
+        "/bank?sslNegotiation=direct",
+        "/bank?sslrootcert=system",
+        "/bank?sslpasswordcallback=" + LAX_FACTORY,
+        "/bank?authenticationPluginClassName=" + LAX_FACTORY,
+        "/bank?sslhostnameverifier=SecurityTest$DeafVerifier",
+        "/bank?socketFactory=" + LAX_FACTORY,
+        "/bank?connectExecutor=" + LAX_FACTORY
       })
-  void downgradesWithoutEffect(String path) throws IOException {
-    ManInTheMiddle attacker = withoutTls();
-    assertLearnsNothing(attacker, url(attacker, path), onlyAuthority);
-  }
-
-  @ParameterizedTest
-  @ValueSource(strings = {"PGHOST=127.0.0.1&PGPORT=1", "service=downgraded"})
-  void ofAnotherHost(String query) throws IOException {
-    ManInTheMiddle attacker = withoutTls();
-    assertNotNull(failure(url(attacker, "/bank?" + query), onlyAuthority));
-    assertHeardNothing(attacker);
-  }
-
-  @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "sslfactory=" + LAX_FACTORY,
-        "sslfactory=org.postgresql.ssl.LibPQFactory&sslmode=verify-full",
-        "sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory",
-        "sslNegotiation=direct",
-        "sslrootcert=system",
-        "sslpasswordcallback=" + LAX_FACTORY,
-        "authenticationPluginClassName=" + LAX_FACTORY
-      })
-  void factoriesWithoutEffect(String query) throws IOException {
-    ManInTheMiddle attacker = foreign();
-    assertLearnsNothing(attacker, url(attacker, "/bank?" + query), onlyAuthority);
-  }
-
-  @Test
-  void verifierWithoutEffect() throws IOException {
-    ManInTheMiddle attacker =
+  void downgradesWithoutEffect(String url) throws IOException {
+    ManInTheMiddle ofAnotherHost =
         keep(ManInTheMiddle.showing(AUTHORITY.node("db.example.com"), SECURE));
-    String query = "/bank?sslhostnameverifier=" + DeafVerifier.class.getName();
-    assertLearnsNothing(attacker, url(attacker, query), onlyAuthority);
-  }
-
-  /** A class that stands in for the network itself is ignored, or of no use. */
-  @ParameterizedTest
-  @ValueSource(strings = {"socketFactory", "connectExecutor"})
-  void classesOfTheNetwork(String parameter) throws IOException {
-    ManInTheMiddle attacker = foreign();
-    String url = url(attacker, "/bank?" + parameter + "=" + LAX_FACTORY);
-    assertInstanceOf(ConnectionException.class, failure(url, onlyAuthority));
-    assertHeardNothing(attacker);
-  }
-
-  @ParameterizedTest
-  @ValueSource(strings = {"", "&ssl=false", "&sslmode=disable", "&sslmode=verify-ca"})
-  void downgradesByUrlOfJdbc(String query) throws IOException {
-    ManInTheMiddle attacker = withoutTls();
-    String url =
-        "jdbc:postgresql://localhost:%d/bank?user=teller&password=%s%s"
-            .formatted(attacker.port(), SharedServers.ENCODED_PASSWORD, query);
-    RuntimeException failure = failure(url, onlyAuthority);
-    if (query.contains("sslmode")) {
-      assertEquals(2, assertInstanceOf(BankSecure.Failure.class, failure).status);
-    } else {
-      assertInstanceOf(ConnectionException.class, failure);
+    for (ManInTheMiddle attacker : List.of(withoutTls(), foreign(), ofAnotherHost)) {
+      assertNotNull(failure(url(attacker, url), onlyAuthority));
+      assertHeardNothing(attacker);
     }
-    assertHeardNothing(attacker);
   }
 
   /** Who asks for encryption in whatever way is not left without. */
@@ -283,7 +254,7 @@ class SecurityTest {
     Impostor clear = keep(Impostor.answering(CLEAR_PASSWORD, WRONG_PASSWORD));
     Impostor md5 = keep(Impostor.answering(MD5_PASSWORD, WRONG_PASSWORD));
     assertInstanceOf(ConnectionException.class, insecureFailure(clear, ""));
-    assertTrue(clear.heard().contains(SharedServers.PASSWORD), clear::heard);
+    assertTrue(clear.heard().contains(ErrorForm.PASSWORD), clear::heard);
     assertInstanceOf(ConnectionException.class, insecureFailure(md5, ""));
     assertTrue(md5.heard().contains("md5"), md5::heard);
     assertFalse(md5.heard().contains("geheim"), md5::heard);
@@ -442,13 +413,6 @@ class SecurityTest {
     }
   }
 
-  /** It comes to the attacker and fails, and what it leaves there is of no use. */
-  private static void assertLearnsNothing(ManInTheMiddle attacker, String url, Path certs) {
-    assertInstanceOf(ConnectionException.class, failure(url, certs));
-    assertTrue(attacker.visitors() > 0);
-    assertHeardNothing(attacker);
-  }
-
   private static void assertHeardNothing(ManInTheMiddle attacker) {
     assertEquals("", attacker.heard());
     assertEquals(0, attacker.passedOn());
@@ -481,7 +445,9 @@ class SecurityTest {
 
   /** A URL with the password of teller, whom the server lets say it in the clear. */
   private static String url(String hosts, String path) {
-    return "postgresql://teller:" + SharedServers.ENCODED_PASSWORD + "@" + hosts + path;
+    return path.startsWith("jdbc:")
+        ? path.replace("{host}", hosts)
+        : "postgresql://teller:" + ErrorForm.ENCODED_PASSWORD + "@" + hosts + path;
   }
 
   private static byte[] error(String sqlState, String text) {

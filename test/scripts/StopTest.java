@@ -14,8 +14,8 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 class StopTest extends OneServer {
 
-  private static final int QUICKLY = 5;
-  private static final int AFTER_ITS_PATIENCE = 15;
+  private static final int QUICKLY = 10;
+  private static final int AFTER_ITS_PATIENCE = 20;
 
   @TestFactory
   Stream<DynamicTest> stops() {

@@ -9,12 +9,6 @@ import java.util.List;
  */
 final class SharedServers {
 
-  /** The password of every test, so that none is ever printed. It needs encoding in a URL. */
-  static final String PASSWORD = "geheim/%+ü@?";
-
-  /** The same as it stands in a URL. */
-  static final String ENCODED_PASSWORD = "geheim%2F%25+%C3%BC%40%3F";
-
   private SharedServers() {}
 
   /** One that lets everyone in, in the clear. */

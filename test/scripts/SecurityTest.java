@@ -208,7 +208,6 @@ class SecurityTest {
         "/bank?sslfactory=" + LAX_FACTORY,
         "/bank?sslfactory=org.postgresql.ssl.LibPQFactory&sslmode=verify-full",
         "/bank?sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory",
-        "/bank?sslNegotiation=direct",
         "/bank?sslrootcert=system",
         "/bank?sslpasswordcallback=" + LAX_FACTORY,
         "/bank?authenticationPluginClassName=" + LAX_FACTORY,
@@ -223,6 +222,14 @@ class SecurityTest {
       assertNotNull(failure(url(attacker, url), onlyAuthority));
       assertHeardNothing(attacker);
     }
+  }
+
+  /** To one without TLS it says as much as anyone who begins TLS. */
+  @Test
+  void tlsFromTheFirstByte() throws IOException {
+    ManInTheMiddle attacker = foreign();
+    assertNotNull(failure(url(attacker, "/bank?sslNegotiation=direct"), onlyAuthority));
+    assertHeardNothing(attacker);
   }
 
   /** Who asks for encryption in whatever way is not left without. */
@@ -372,7 +379,11 @@ class SecurityTest {
         List.of(
             plain("a database", "forged", insecure("postgresql://" + local + "/" + words)),
             plain("a user", "forged", insecure("postgresql://" + words + "@" + local + "/bank")),
-            plain("a file", "forged", Script.of("BankSecure", secure + "sslrootcert=" + words)),
+            plain(
+                "a file",
+                "forged",
+                Script.of("BankSecure", secure + "sslrootcert=" + words)
+                    .environment("PGPASSWORD", "geheim")),
             plain("an option", "forged", Script.of("BankInsecure", "--accounts=1\nerror: forged")),
             plain("a mode", "sslmode", Script.of("BankSecure", secure + "sslmode=" + words))));
   }

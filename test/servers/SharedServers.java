@@ -45,19 +45,10 @@ final class SharedServers {
                   .access("hostssl all clerk all scram-sha-256")
                   .access("hostssl all teller all password")
                   .access("hostssl all all all cert"));
-      server
-          .asSuperuser()
-          .useHandle(
-              root ->
-                  List.of("clerk", "teller")
-                      .forEach(
-                          user ->
-                              root.execute(
-                                  "CREATE ROLE "
-                                      + user
-                                      + " IN ROLE maxroach LOGIN PASSWORD '"
-                                      + PASSWORD
-                                      + "'")));
+      for (String user : List.of("clerk", "teller")) {
+        String role = "CREATE ROLE " + user + " IN ROLE maxroach LOGIN PASSWORD ";
+        server.asSuperuser().useHandle(root -> root.execute(role + "'" + ErrorForm.PASSWORD + "'"));
+      }
       return server;
     }
 

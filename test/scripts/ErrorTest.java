@@ -106,7 +106,7 @@ class ErrorTest {
     Files.delete(noKey.resolve(KEY));
     Path none = Files.createDirectory(directory.resolve("none"));
     authority.writeAuthority(none);
-    String certificates = "Have the user's certificate and key in the folder of --certs-dir";
+    String certificates = "Check certificate or password";
     return Case.tests(
         List.of(
             error(
@@ -115,7 +115,7 @@ class ErrorTest {
                 5,
                 "certificate",
                 "PGPASSWORD"),
-            error("nobody's password", secure("clerk", none), 5, "certificate", "PGPASSWORD"),
+            error("nobody's password", secure("clerk", none), 5, "certificate", "password"),
             error("a wrong password", secure("clerk:geheim", none), 5, "authentication failed"),
             error("another user's", secure("maxroach", other), 5, "certificate", certificates),
             error("of another CA", secure("maxroach", foreignClient), 5, "certificate"),
@@ -130,7 +130,7 @@ class ErrorTest {
 
   @TestFactory
   Stream<DynamicTest> databases() {
-    String make = "Make the user and the database as the top of this script says.";
+    String make = "make user and database as this script's top says";
     String insecure = "--url=postgresql://%s@localhost:" + INSECURE.port() + "/%s";
     String secure = "--url=postgresql://maxroach@localhost:" + SECURE.port() + "/nowhere";
     Bank empty = bank();

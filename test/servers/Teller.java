@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -22,7 +23,7 @@ final class Teller implements AutoCloseable {
 
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  private final List<BankSecure.Retry> retries = new ArrayList<>();
+  private final List<BankSecure.Retry> retries = new CopyOnWriteArrayList<>();
   private final Map<UUID, Long> made = new TreeMap<>();
   private final List<Long> accounts;
   private final BankSecure.Session session;
@@ -66,6 +67,11 @@ final class Teller implements AutoCloseable {
   /** What the loop told, in its order. */
   List<BankSecure.Retry> retries() {
     return retries;
+  }
+
+  /** Waits until the loop has told this SQLSTATE. */
+  void awaitRetryAfter(String sqlState) throws InterruptedException {
+    Watch.await(() -> retries.stream().anyMatch(retry -> retry.sqlState().equals(sqlState)));
   }
 
   @Override

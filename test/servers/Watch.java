@@ -69,7 +69,8 @@ record Watch(Bank bank) {
         });
   }
 
-  private static void await(BooleanSupplier condition) throws InterruptedException {
+  /** Waits until this is so. */
+  static void await(BooleanSupplier condition) throws InterruptedException {
     long deadline = System.nanoTime() + PATIENCE.toNanos();
     while (!condition.getAsBoolean()) {
       assertTrue(System.nanoTime() < deadline, "waited in vain");

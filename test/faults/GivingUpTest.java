@@ -1,271 +1,269 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.sql.SQLException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
 import java.util.UUID;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.regex.MatchResult;
-import java.util.stream.Collectors;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.jdbi.v3.core.ConnectionException;
+import org.jdbi.v3.core.JdbiException;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * A server that answers no more ends a run, at the latest five seconds after its --retry-timeout,
- * and the run says what it does not know. Most of each is waiting, so all wait at the same time.
+ * When the retry loop gives up, and what it says of a statement then: that it is not known whether
+ * it was committed, or, where that is known, what went wrong. Most of each is waiting, so all wait
+ * at the same time.
  */
 @Timeout(120)
 class GivingUpTest extends OneServer {
 
   private static final String TRANSFER = "INSERT INTO transfers";
+  private static final Duration PATIENCE = Duration.ofSeconds(3);
   private static final Duration GRACE = Duration.ofSeconds(5);
 
   @TestFactory
   Stream<DynamicTest> givesUp() {
     return Scenario.together(
-        new Scenario("gone amid transfers", GivingUpTest::goneAmidTransfers),
-        new Scenario("gone for one worker", GivingUpTest::goneForOneWorker),
-        new Scenario("gone before any write", GivingUpTest::goneBeforeAnyWrite),
-        new Scenario("gone amid accounts", GivingUpTest::goneAmidAccounts),
-        new Scenario("frozen amid transfers", GivingUpTest::frozenAmidTransfers),
-        new Scenario("frozen before any write", GivingUpTest::frozenBeforeAnyWrite),
-        new Scenario("frozen amid accounts", GivingUpTest::frozenAmidAccounts),
-        new Scenario("unknown but in the ledger", GivingUpTest::unknownButInTheLedger),
-        new Scenario("one, unknown but in the ledger", GivingUpTest::unknownButInTheLedgerAlone),
-        new Scenario("unknown to the ledger too", GivingUpTest::unknownToTheLedgerToo),
-        new Scenario("40003 to every attempt", GivingUpTest::unknownEachTime),
-        new Scenario("40001 to every attempt", GivingUpTest::rolledBackEachTime));
+        unknown("the server is gone", "", GivingUpTest::gone),
+        unknown("the server answers no more", "", GivingUpTest::frozen),
+        unknown(
+            "40003 to every attempt",
+            "40003",
+            stage -> stage.proxy.when(TRANSFER).answerError("40003", "not known")),
+        unknown("40001 after an unknown attempt", "40001", GivingUpTest::rolledBackLater),
+        unknown("an interrupt after an unknown attempt", "", GivingUpTest::interrupted),
+        known("40001 to every attempt", "40001", GivingUpTest::rolledBackEachTime),
+        known(
+            "an error that would only come back",
+            "23514",
+            stage -> stage.proxy.when(TRANSFER).first(1).answerError("23514", "no")),
+        new Scenario("another exception after an unknown attempt", GivingUpTest::otherException),
+        new Scenario("a connection that is not to be had", GivingUpTest::notToBeHad),
+        new Scenario("a connection closed before it was used", GivingUpTest::closedBefore),
+        new Scenario("a query is never unknown", GivingUpTest::query),
+        new Scenario("53300 once a connection has worked", GivingUpTest::tooManyConnections),
+        new Scenario("53300 at first", GivingUpTest::tooManyConnectionsAtFirst),
+        new Scenario("no connection is left behind", GivingUpTest::connectionsLeft));
   }
 
-  private static void goneAmidTransfers() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 100);
-    Map<Long, Long> atFirst = bank.balances();
-    try (FaultProxy proxy = FaultProxy.to(server.port());
-        Script.Running running = endlessTransfers(bank, proxy, 4, 5)) {
-      Watch.of(bank).awaitTransfers(200);
-      proxy.refuseConnections();
-      proxy.cutAll();
-      Told told = endsWithin(running, 5);
-      told.assertStatus(3).assertLedgerOf(bank);
-      assertFalse(told.unknown().isEmpty());
-      bank.assertExact(atFirst);
+  /** Accounts 1000 and 2000, a session through a proxy, and what it told. */
+  private static final class Stage implements AutoCloseable {
+    private final Bank bank = Watch.bankWithAccounts(server, 2);
+    private final FaultProxy proxy = FaultProxy.to(server.port());
+    private final List<BankSecure.Retry> told = new ArrayList<>();
+    private final BankSecure.Session session;
+    private Consumer<BankSecure.Retry> onRetry = told::add;
+
+    Stage() {
+      session =
+          new BankSecure.Session(
+              bank.connect(proxy.port()), PATIENCE, retry -> onRetry.accept(retry));
+      BankSecure.createTables(session);
+    }
+
+    long transfer(UUID id) {
+      return session.commit("transfer " + id, h -> BankSecure.transfer(h, id, 1000, 2000));
+    }
+
+    /** The transfer fails, within its time. */
+    <E extends Exception> E failure(Class<E> type, UUID id) {
+      long start = System.nanoTime();
+      E failure = assertThrows(type, () -> transfer(id));
+      Duration took = Duration.ofNanos(System.nanoTime() - start);
+      assertTrue(took.compareTo(PATIENCE.plus(GRACE)) <= 0, () -> "took " + took);
+      return failure;
+    }
+
+    @Override
+    public void close() {
+      session.close();
+      proxy.close();
     }
   }
 
-  /** Where one worker gets no connection, none begins a transfer. */
-  private static void goneForOneWorker() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 100);
-    Map<Long, Long> atFirst = bank.balances();
-    try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      FaultProxy.Fault pause = pauseAt(proxy, "CREATE TABLE IF NOT EXISTS transfers");
-      try (Script.Running running = endlessTransfers(bank, proxy, 2, 5)) {
-        Watch.await(pause, 1);
-        proxy.refuseConnections();
-        Told told = endsWithin(running, 6);
-        told.assertStatus(5).assertLedgerOf(bank);
-        assertEquals(0, told.transfers());
-        assertEquals(atFirst, bank.balances());
-      }
+  /** After this trouble it is not known whether the transfer was made, and its ID is named. */
+  private static Scenario unknown(String name, String lastState, Consumer<Stage> trouble) {
+    return new Scenario(
+        name,
+        () -> {
+          try (Stage stage = new Stage()) {
+            trouble.accept(stage);
+            assertUnknown(stage, UUID.randomUUID());
+            if (!lastState.isEmpty()) {
+              assertEquals(lastState, stage.told.get(stage.told.size() - 1).sqlState());
+            }
+          }
+        });
+  }
+
+  private static void assertUnknown(Stage stage, UUID id) {
+    BankSecure.Failure failure = stage.failure(BankSecure.Failure.class, id);
+    assertEquals(3, failure.status);
+    assertTrue(failure.getMessage().contains("transfer " + id), failure::getMessage);
+  }
+
+  /** After this trouble it is known that nothing happened, and what went wrong is told. */
+  private static Scenario known(String name, String state, Consumer<Stage> trouble) {
+    return new Scenario(
+        name,
+        () -> {
+          try (Stage stage = new Stage()) {
+            trouble.accept(stage);
+            JdbiException e = stage.failure(JdbiException.class, UUID.randomUUID());
+            assertEquals(state, ((SQLException) e.getCause()).getSQLState());
+            assertEquals(List.of(), stage.bank.ledger());
+            assertPausesGrow(stage.told);
+          }
+        });
+  }
+
+  /** The pauses are random, below a bound that doubles from 20 ms to a second. */
+  private static void assertPausesGrow(List<BankSecure.Retry> told) {
+    for (int i = 0; i < told.size(); i++) {
+      assertEquals(i + 1, told.get(i).attempt());
+      assertTrue(told.get(i).pause() < Math.min(1_000, 10L << i + 1), told.get(i)::toString);
     }
   }
 
-  private static void goneBeforeAnyWrite() throws Exception {
-    Bank bank = Bank.create(server);
-    try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      FaultProxy.Fault pause = pauseAt(proxy, "CREATE TABLE IF NOT EXISTS accounts");
-      try (Script.Running running = bank.scriptThrough(proxy.port(), "--retry-timeout=5").start()) {
-        Watch.await(pause, 1);
-        proxy.refuseConnections();
-        proxy.cutAll();
-        endsWithin(running, 5).assertStatus(5);
-      }
-    }
+  private static void gone(Stage stage) {
+    stage.proxy.refuseConnections();
+    stage.proxy.cutAll();
   }
 
-  private static void goneAmidAccounts() throws Exception {
-    Bank bank = Bank.create(server);
-    try (FaultProxy proxy = FaultProxy.to(server.port());
-        Script.Running running = endlessAccounts(bank, proxy, 5)) {
-      Watch.of(bank).awaitAccounts(5_000);
-      proxy.refuseConnections();
-      proxy.cutAll();
-      assertNamesAccounts(endsWithin(running, 5));
-    }
+  /** The first attempt waits until all the time is over. */
+  private static void frozen(Stage stage) {
+    stage.proxy.when(TRANSFER).freezeAfterServer();
+    stage.proxy.freezeConnections();
   }
 
-  private static void frozenAmidTransfers() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 100);
-    Map<Long, Long> atFirst = bank.balances();
-    try (FaultProxy proxy = FaultProxy.to(server.port());
-        Script.Running running = endlessTransfers(bank, proxy, 2, 6)) {
-      Watch.of(bank).awaitTransfers(200);
-      proxy.when(TRANSFER).freezeAfterServer();
-      proxy.freezeConnections();
-      Told told = endsWithin(running, 6);
-      told.assertStatus(3).assertLedgerOf(bank);
-      assertEquals(2, told.unknown().size());
-      assertTrue(ledgerIds(bank).containsAll(told.unknown()));
-      bank.assertExact(atFirst);
-    }
-  }
-
-  private static void frozenBeforeAnyWrite() throws Exception {
-    Bank bank = Bank.create(server);
-    try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      FaultProxy.Fault freeze =
-          proxy.when("CREATE TABLE IF NOT EXISTS accounts").freezeBeforeServer();
-      try (Script.Running running = bank.scriptThrough(proxy.port(), "--retry-timeout=6").start()) {
-        Watch.await(freeze, 1);
-        proxy.freezeConnections();
-        endsWithin(running, 6).assertStatus(5);
-      }
-    }
-  }
-
-  private static void frozenAmidAccounts() throws Exception {
-    Bank bank = Bank.create(server);
-    try (FaultProxy proxy = FaultProxy.to(server.port());
-        Script.Running running = endlessAccounts(bank, proxy, 6)) {
-      Watch.of(bank).awaitAccounts(5_000);
-      proxy.when("INSERT INTO accounts").freezeBeforeServer();
-      proxy.freezeConnections();
-      assertNamesAccounts(endsWithin(running, 6));
-    }
-  }
-
-  private static void unknownButInTheLedger() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 2);
-    try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      rollBackSecondAttempts(proxy);
-      proxy.when(TRANSFER).oncePerTransfer().cutAfterServer();
-      Told told = run(bank, proxy, "--transfers=2", "--retry-timeout=2");
-      told.assertDone().assertLedgerOf(bank);
-      assertEquals(2, told.transfers());
-    }
-  }
-
-  private static void unknownButInTheLedgerAlone() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 2);
-    try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      rollBackSecondAttempts(proxy);
-      proxy.when(TRANSFER).oncePerTransfer().cutAfterServer();
-      Told told = run(bank, proxy, "--transfers=1", "--retry-timeout=2").assertDone();
-      Bank.Entry entry = bank.ledger().get(0);
-      assertTrue(
-          told.result().out().contains("Transfer " + entry.id() + " moved 500,000"),
-          told.result()::toString);
-    }
-  }
-
-  private static void unknownToTheLedgerToo() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 2);
-    try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      rollBackSecondAttempts(proxy);
-      proxy.when(TRANSFER).oncePerTransfer().cutBeforeServer();
-      Told told = run(bank, proxy, "--transfers=2", "--retry-timeout=2");
-      told.assertStatus(3).assertLedgerOf(bank);
-      assertEquals(0, told.transfers());
-      assertEquals(1, told.unknown().size(), told.result()::toString);
-    }
-  }
-
-  private static void unknownEachTime() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 2);
-    try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      proxy.when(TRANSFER).answerError("40003", "not known");
-      Told told = run(bank, proxy, "--transfers=2", "--retry-timeout=2");
-      told.assertStatus(3).assertLedgerOf(bank);
-      assertEquals(0, told.transfers());
-      assertEquals(1, told.unknown().size(), told.result()::toString);
-    }
-  }
-
-  /**
-   * The pauses are random below bounds of 20, 40 and so on to 640 and then 1,000 ms. So 10 s hold
-   * about 26 attempts. That 40 pauses below 1 s should together be shorter than 10 s has a
-   * probability below 1e-7: more than 6 + 40 + 1 attempts are not to be.
-   */
-  private static void rolledBackEachTime() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 2);
-    try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      FaultProxy.Fault faults = proxy.when(TRANSFER).answerError("40001", "restart it");
-      Told told = run(bank, proxy, "--transfers=2", "--retry-timeout=10");
-      told.assertStatus(1).assertLedgerOf(bank);
-      assertEquals(0, told.transfers());
-      List<MatchResult> failed = told.failedAttempts().toList();
-      assertEquals(faults.injected(), failed.size() + 1);
-      assertTrue(faults.injected() <= 47, () -> faults.injected() + " attempts");
-      // A pause is below 1 s, and only a pause may overstep the 10 s.
-      assertTrue(faults.injected() >= 10, () -> faults.injected() + " attempts");
-      for (int attempt = 1; attempt <= failed.size(); attempt++) {
-        MatchResult pause = failed.get(attempt - 1);
-        assertEquals(attempt, Integer.parseInt(pause.group(1)));
-        assertTrue(
-            Integer.parseInt(pause.group(2)) < Math.min(1_000, 10L << attempt), pause::group);
-      }
-    }
-  }
-
-  private static Told run(Bank bank, FaultProxy proxy, String transfers, String retryTimeout)
-      throws Exception {
-    return new Told(
-        bank.scriptThrough(proxy.port(), "--accounts=0", transfers, retryTimeout).run());
-  }
-
-  private static void rollBackSecondAttempts(FaultProxy proxy) {
-    Set<Object> seen = ConcurrentHashMap.newKeySet();
-    proxy
-        .when(exchange -> exchange.contains(TRANSFER) && !seen.add(exchange.uuid()))
+  private static void rolledBackLater(Stage stage) {
+    AtomicBoolean sent = new AtomicBoolean();
+    stage
+        .proxy
+        .when(exchange -> exchange.contains(TRANSFER) && !sent.compareAndSet(false, true))
         .answerError("40001", "restart it");
+    stage.proxy.when(TRANSFER).first(1).cutBeforeServer();
   }
 
-  private static Script.Running endlessTransfers(
-      Bank bank, FaultProxy proxy, int workers, int retryTimeout) throws Exception {
-    return bank.scriptThrough(
-            proxy.port(),
-            "--accounts=0",
-            "--transfers=1000000",
-            "--concurrency=" + workers,
-            "--retry-timeout=" + retryTimeout)
-        .start();
+  private static void rolledBackEachTime(Stage stage) {
+    stage.proxy.when(TRANSFER).answerError("40001", "restart it");
   }
 
-  private static Script.Running endlessAccounts(Bank bank, FaultProxy proxy, int retryTimeout)
-      throws Exception {
-    return bank.scriptThrough(proxy.port(), "--accounts=1000000", "--retry-timeout=" + retryTimeout)
-        .start();
+  /** It comes in the pause, and so ends the attempt after it. */
+  private static void interrupted(Stage stage) {
+    stage.proxy.when(TRANSFER).cutBeforeServer();
+    stage.onRetry =
+        retry -> {
+          stage.told.add(retry);
+          assertEquals(1, stage.told.size(), "went on");
+          Thread.currentThread().interrupt();
+        };
   }
 
-  private static FaultProxy.Fault pauseAt(FaultProxy proxy, String words) {
-    return proxy.when(words).first(1).delay(Duration.ofSeconds(1), Duration.ZERO);
+  private static void otherException() {
+    try (Stage stage = new Stage()) {
+      stage.proxy.when(TRANSFER).first(1).cutAfterServer();
+      BankSecure.Failure failure =
+          assertThrows(
+              BankSecure.Failure.class,
+              () ->
+                  stage.session.commit(
+                      "the work",
+                      handle -> {
+                        if (!stage.told.isEmpty()) {
+                          throw new IllegalArgumentException("a defect");
+                        }
+                        return BankSecure.transfer(handle, UUID.randomUUID(), 1000, 2000);
+                      }));
+      assertEquals(3, failure.status);
+      assertTrue(failure.getMessage().contains("the work"), failure::getMessage);
+    }
   }
 
-  private static Told endsWithin(Script.Running running, int retryTimeout) throws Exception {
-    long start = System.nanoTime();
-    Told told = new Told(running.await());
-    Duration took = Duration.ofNanos(System.nanoTime() - start);
-    assertTrue(
-        took.compareTo(GRACE.plusSeconds(retryTimeout)) <= 0, () -> took + " " + told.result());
-    return told;
+  private static void notToBeHad() {
+    try (Stage stage = new Stage()) {
+      gone(stage);
+      assertThrows(JdbiException.class, () -> stage.session.read(BankSecure::version));
+      stage.failure(ConnectionException.class, UUID.randomUUID());
+      assertEquals(List.of(), stage.bank.ledger());
+    }
   }
 
-  private static void assertNamesAccounts(Told told) {
-    told.assertStatus(3);
-    String error =
-        told.result().err().lines().filter(l -> l.startsWith("error: ")).findFirst().orElse("");
-    assertTrue(
-        error.matches(
-            "error: it is not known whether this was committed:"
-                + " 1000 accounts, the first of them \\d+"),
-        told.result()::toString);
+  private static void closedBefore() {
+    try (Stage stage = new Stage()) {
+      stage.session.read(
+          handle -> {
+            try {
+              handle.getConnection().close();
+              return null;
+            } catch (SQLException e) {
+              throw new IllegalStateException(e);
+            }
+          });
+      stage.proxy.refuseConnections();
+      stage.failure(ConnectionException.class, UUID.randomUUID());
+      assertEquals("08003", stage.told.get(0).sqlState());
+      stage.proxy.acceptConnections();
+      assertEquals(500_000, stage.transfer(UUID.randomUUID()));
+    }
   }
 
-  private static Set<UUID> ledgerIds(Bank bank) {
-    return bank.ledger().stream().map(Bank.Entry::id).collect(Collectors.toSet());
+  private static void query() {
+    try (Stage stage = new Stage()) {
+      stage.proxy.when("SELECT coalesce").cutAfterServer();
+      JdbiException e =
+          assertThrows(JdbiException.class, () -> stage.session.read(BankSecure::total));
+      assertInstanceOf(SQLException.class, e.getCause());
+    }
+  }
+
+  private static void tooManyConnections() throws Exception {
+    try (Stage stage = new Stage()) {
+      String limit = "ALTER DATABASE " + stage.bank.database() + " CONNECTION LIMIT ";
+      stage.bank.execute(limit + 0);
+      stage.proxy.cutAll();
+      stage.onRetry =
+          retry -> {
+            stage.told.add(retry);
+            if (retry.sqlState().equals("53300")) {
+              stage.bank.execute(limit + -1);
+            }
+          };
+      assertEquals(500_000, stage.transfer(UUID.randomUUID()));
+      assertEquals("53300", stage.told.get(stage.told.size() - 1).sqlState());
+      assertEquals(1, stage.bank.ledger().size());
+    }
+  }
+
+  private static void tooManyConnectionsAtFirst() {
+    Bank bank = Bank.create(server);
+    bank.execute("ALTER DATABASE " + bank.database() + " CONNECTION LIMIT 0");
+    List<BankSecure.Retry> told = new ArrayList<>();
+    assertThrows(
+        ConnectionException.class,
+        () -> new BankSecure.Session(bank.connect(server.port()), PATIENCE, told::add));
+    assertEquals(List.of(), told);
+  }
+
+  /** A connection that is given up is closed, or each retry would leave one more. */
+  private static void connectionsLeft() throws Exception {
+    try (Stage stage = new Stage()) {
+      stage.proxy.when(TRANSFER).everyNth(2).answerErrorAfterServer("40003", "not known");
+      for (int i = 0; i < 20; i++) {
+        stage.transfer(UUID.randomUUID());
+      }
+      assertTrue(stage.told.size() >= 10, stage.told::toString);
+      Watch.of(stage.bank).awaitConnections(1);
+      stage.session.close();
+      Watch.of(stage.bank).awaitConnections(0);
+    }
   }
 }

@@ -1,17 +1,24 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
+import java.security.cert.CertificateFactory;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Properties;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
+import org.jdbi.v3.core.Handle;
+import org.jdbi.v3.core.Jdbi;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
@@ -19,438 +26,372 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** Every way in, what wins where there are several, and that nothing but a proven server is one. */
-@Timeout(180)
+/** Every way in, and what wins where there are several. */
+@Timeout(120)
 class ConnectTest {
 
-  private static final Certificates AUTHORITY = new Certificates();
-  private static final String URL_OF_USER = "postgresql://maxroach@localhost:";
-
-  @TempDir static Path shared;
-
-  private static LocalCluster insecure;
-  private static LocalCluster secure;
-  private static LocalCluster password;
+  private static final LocalCluster INSECURE = SharedServers.insecure();
+  private static final LocalCluster SECURE = SharedServers.secure();
+  private static final String PASSWORD = ":" + ErrorForm.ENCODED_PASSWORD;
 
   @TempDir Path directory;
 
-  /** What stands in a row of a table of good URLs: the URL, and what is said of it. */
-  private record Form(String url, String connectedTo) {}
-
   @BeforeAll
-  static void startServers() throws IOException {
-    AUTHORITY.writeAll(shared);
-    insecure = LocalCluster.insecure();
-    insecure
-        .asSuperuser("defaultdb")
-        .useHandle(
-            root -> {
-              root.execute("CREATE ROLE \"max roach+1%\" LOGIN");
-              root.execute("CREATE DATABASE \"the bänk/1\" OWNER \"max roach+1%\"");
-            });
-    insecure
+  static void createWhatNeedsEncoding() {
+    INSECURE
         .asSuperuser()
         .useHandle(
             root -> {
-              root.execute("CREATE SCHEMA other CREATE TABLE accounts (id INT8, balance INT8)");
-              root.execute("INSERT INTO other.accounts VALUES (1, 1)");
-              root.execute("GRANT ALL ON SCHEMA other TO maxroach");
-              root.execute("GRANT ALL ON other.accounts TO maxroach");
+              root.execute("CREATE ROLE \"max roach+1%\" LOGIN");
+              root.execute("CREATE DATABASE \"the bänk/1\"");
             });
-    secure = LocalCluster.builder().certs(shared).start();
-    password = LocalCluster.builder().certs(shared).password(ErrorForm.PASSWORD).start();
   }
 
-  @AfterAll
-  static void stopServers() {
-    Stream.of(insecure, secure, password).forEach(LocalCluster::close);
+  /** {@code %1$d} stands for the server's port, {@code %2$d} for one that nothing listens on. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "postgresql://maxroach@localhost:%1$d/bank",
+        "postgresql://maxroach@localhost:%1$d/bank?sslmode=disable",
+        "postgres://maxroach@localhost:%1$d/bank",
+        "cockroachdb://maxroach@localhost:%1$d/bank",
+        "postgresql://maxroach@localhost:%1$d",
+        "postgresql://maxroach@localhost:%1$d/",
+        "postgresql://localhost:%1$d/bank",
+        "postgresql://localhost:%1$d?sslmode=disable",
+        "postgresql://maxroach:geheim%%2F%%25+%%C3%%BC%%40%%3F@localhost:%1$d",
+        "postgresql://maxroach:@localhost:%1$d",
+        " postgresql://maxroach@localhost:%1$d/bank\n",
+        "jdbc:postgresql://localhost:%1$d/bank?user=maxroach",
+        "jdbc:postgresql://localhost:%1$d/bank?user=maxroach&sslmode=disable",
+        "jdbc:postgresql://localhost:%1$d/",
+        "postgresql://maxroach@127.0.0.1:%1$d/bank",
+        "postgresql://maxroach@localhost:%2$d,localhost:%1$d/bank",
+        "postgresql://maxroach@localhost:%1$d,localhost:%2$d/bank"
+      })
+  void formsOfUrl(String form) throws IOException {
+    String url = form.formatted(INSECURE.port(), Server.freePort());
+    assertConnects("bank as maxroach", BankInsecure.connect(BankInsecure.settings(url)));
   }
 
-  @TestFactory
-  Stream<DynamicTest> everyFormOfUrl() throws IOException {
-    int port = insecure.port();
-    int dead = Server.freePort();
-    String local = "localhost:" + port;
-    String usual = local + ", database bank, user maxroach";
-    List<Form> forms =
-        List.of(
-            new Form(URL_OF_USER + port + "/bank", usual),
-            new Form(URL_OF_USER + port + "/bank?sslmode=disable", usual),
-            new Form("postgres://maxroach@" + local + "/bank", usual),
-            new Form("cockroachdb://maxroach@" + local + "/bank", usual),
-            new Form("postgresql://maxroach@" + local, usual),
-            new Form("postgresql://maxroach@" + local + "/", usual),
-            new Form("postgresql://" + local + "/bank", usual),
-            new Form("postgresql://" + local, usual),
-            new Form("postgresql://" + local + "?sslmode=disable", usual),
-            new Form("postgresql://maxroach:" + ErrorForm.ENCODED_PASSWORD + "@" + local, usual),
-            new Form("postgresql://maxroach:@" + local, usual),
-            new Form("jdbc:postgresql://" + local + "/bank?user=maxroach", usual),
-            new Form("jdbc:postgresql://" + local + "/bank?user=maxroach&sslmode=disable", usual),
-            new Form("jdbc:postgresql://" + local + "/", usual),
-            new Form(
-                "postgresql://max%20roach%2B1%25@" + local + "/the%20b%C3%A4nk%2F1",
-                local + ", database the bänk/1, user max roach+1%"),
-            new Form(
-                "postgresql://max%20roach+1%25@" + local + "/the%20b%c3%a4nk%2f1",
-                local + ", database the bänk/1, user max roach+1%"),
-            new Form(
-                "postgresql://maxroach@127.0.0.1:" + port + "/bank",
-                "127.0.0.1:" + port + ", database bank, user maxroach"),
-            new Form(
-                "postgresql://maxroach@localhost:" + dead + "," + local + "/bank",
-                "localhost:" + dead + "," + usual),
-            new Form(
-                "postgresql://maxroach@" + local + ",localhost:" + dead + "/bank",
-                local + ",localhost:" + dead + ", database bank, user maxroach"),
-            new Form(
-                "postgresql://maxroach@no-such-host.invalid:1," + local + "/bank",
-                "no-such-host.invalid:1," + usual));
-    return Case.tests(
-        forms.stream()
-            .map(form -> connects(form.url(), insecure(form.url()), form.connectedTo()))
-            .toList());
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "postgresql://max%%20roach%%2B1%%25@localhost:%1$d/the%%20b%%C3%%A4nk%%2F1",
+        "postgresql://max%%20roach+1%%25@localhost:%1$d/the%%20b%%c3%%a4nk%%2f1",
+        "jdbc:postgresql://localhost:%1$d/the%%20b%%c3%%a4nk%%2f1?user=max%%20roach+1%%25"
+      })
+  void encodedNames(String form) {
+    String url = form.formatted(INSECURE.port());
+    assertConnects("the bänk/1 as max roach+1%", BankInsecure.connect(BankInsecure.settings(url)));
   }
 
   @Test
-  void addressOfIpVersion6() throws Exception {
+  void addressOfIpVersion6() throws IOException {
     Assumptions.assumeTrue(hasLoopbackOfVersion6(), "no IPv6 on this machine");
-    try (FaultProxy proxy = FaultProxy.to(insecure.port());
-        Door door = Door.to(proxy.port(), InetAddress.getByName("::1"))) {
-      Script.Result result = insecure("postgresql://maxroach@[::1]:" + door.port() + "/bank").run();
-      assertConnected("[::1]:" + door.port() + ", database bank", result);
-      assertEquals("", result.err());
+    try (Door door = Door.to(INSECURE.port(), InetAddress.getByName("::1"))) {
+      String url = "postgresql://maxroach@[::1]:" + door.port() + "/bank";
+      assertConnects("bank as maxroach", BankInsecure.connect(BankInsecure.settings(url)));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ' ',
+      value = {
+        "postgresql://host/bank 26257",
+        "jdbc:postgresql://host/bank 26257",
+        "postgresql://host 26257",
+        "postgresql://host:5432/bank 5432",
+        "postgresql://one:7,other/bank 7,26257",
+        "postgresql://one:54321,other/bank 54321,26257",
+        "postgresql://[::1]/bank 26257"
+      })
+  void withoutPortItIs26257(String url, String ports) {
+    for (Properties settings : List.of(BankInsecure.settings(url), BankSecure.settings(url))) {
+      assertEquals(ports, settings.getProperty("PGPORT"));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", " "})
+  void anEmptyUrlIsTheLocalCluster(String url) {
+    Properties settings = BankInsecure.settings(url);
+    assertEquals(settings, BankInsecure.settings(null));
+    assertEquals("localhost", settings.getProperty("PGHOST"));
+    assertEquals("26257", settings.getProperty("PGPORT"));
+    assertEquals("bank", settings.getProperty("PGDBNAME"));
+    assertEquals("maxroach", settings.getProperty("user"));
+  }
+
+  /** Options as pgjdbc's pages and as CockroachDB Cloud write them, beside those of the script. */
+  @ParameterizedTest
+  @ValueSource(strings = {"-c%20search_path%3Dother", "--search_path%3Dother"})
+  void optionsOfTheUrl(String options) {
+    String url = "postgresql://localhost:" + INSECURE.port() + "/bank?options=" + options;
+    try (Handle handle = BankInsecure.connect(BankInsecure.settings(url)).open()) {
+      assertEquals("other", show(handle, "search_path"));
+      assertEquals("serializable", show(handle, "transaction_isolation"));
+    }
+  }
+
+  @Test
+  void itIsSerializableWhereTheServerIsNot() {
+    Bank bank = Bank.create(INSECURE);
+    bank.execute(
+        "ALTER DATABASE %s SET default_transaction_isolation = 'read committed'"
+            .formatted(bank.database()));
+    try (Handle handle = bank.connect(INSECURE.port()).open()) {
+      assertEquals("serializable", show(handle, "transaction_isolation"));
+      assertEquals("BankInsecure", show(handle, "application_name"));
     }
   }
 
   @TestFactory
-  Stream<DynamicTest> whatWins() {
-    String good = URL_OF_USER + insecure.port() + "/bank";
-    String bad = URL_OF_USER + insecure.port() + "/no_such_database";
-    String said = "localhost:" + insecure.port() + ", database bank";
+  Stream<DynamicTest> whatWins() throws IOException {
+    String insecure = "postgresql://maxroach@localhost:" + INSECURE.port() + "/bank";
+    String url = url(SECURE, "maxroach");
+    String nowhere = "postgresql://maxroach@localhost:1/bank";
+    String byPassword = url(SECURE, "clerk");
+    String withPassword = url(SECURE, "clerk" + PASSWORD);
+    Path parent = Files.createDirectory(directory.resolve("parent"));
+    TemporaryDirectory.copy(SECURE.certs(), Files.createDirectory(parent.resolve("certs")));
+    Path home = home("home", ErrorForm.PASSWORD);
+    Path wrongHome = home("wrong-home", "geheim-not");
     return Case.tests(
         List.of(
             connects(
-                "DATABASE_URL, without --url",
-                script("BankInsecure").environment("DATABASE_URL", good),
-                said),
+                "DATABASE_URL and COCKROACH_CERTS_DIR, without options",
+                idle("BankSecure")
+                    .environment("DATABASE_URL", url)
+                    .environment("COCKROACH_CERTS_DIR", SECURE.certs().toString())),
             connects(
-                "--url over DATABASE_URL", insecure(good).environment("DATABASE_URL", bad), said),
-            connects(
-                "an empty DATABASE_URL is none",
-                insecure(good).environment("DATABASE_URL", ""),
-                said),
-            connects(
-                "COCKROACH_CERTS_DIR, without --certs-dir",
-                script("BankSecure", "--url=" + url(secure))
-                    .environment("COCKROACH_CERTS_DIR", shared.toString()),
-                "encrypted"),
-            connects(
-                "--certs-dir over COCKROACH_CERTS_DIR",
-                secure(url(secure), shared).environment("COCKROACH_CERTS_DIR", "nowhere"),
-                "encrypted"),
+                "options over DATABASE_URL and COCKROACH_CERTS_DIR",
+                idle("BankSecure", "--url=" + url, "--certs-dir=" + SECURE.certs())
+                    .environment("DATABASE_URL", nowhere)
+                    .environment("COCKROACH_CERTS_DIR", "nowhere")),
             connects(
                 "the folder certs, without either",
-                script("BankSecure", "--url=" + url(secure)).workingDirectory(parent()),
-                "encrypted"),
+                idle("BankSecure", "--url=" + url).workingDirectory(parent)),
             connects(
-                "the driver's own settings in the URL",
-                insecure(good + "?options=-c%20search_path%3Dother"),
-                "Accounts: 1 before"),
+                "DATABASE_URL of BankInsecure",
+                idle("BankInsecure").environment("DATABASE_URL", insecure)),
             connects(
-                "options as CockroachDB Cloud writes them",
-                insecure(good + "?options=--search_path%3Dother"),
-                "Accounts: 1 before")));
-  }
-
-  @TestFactory
-  Stream<DynamicTest> withoutPortItIs26257() {
-    ErrorForm form = new ErrorForm(5, "no-such-host.invalid:26257");
-    String host = "no-such-host.invalid";
-    return Case.tests(
-        List.of(
-            new Case("libpq", secure("postgresql://" + host + "/bank", shared), form),
-            new Case("JDBC", secure("jdbc:postgresql://" + host + "/bank", shared), form),
-            new Case("neither", secure("postgresql://" + host, shared), form),
-            new Case(
-                "several hosts",
-                secure("postgresql://other.invalid:7," + host + "/bank", shared),
-                new ErrorForm(5, "other.invalid:7,no-such-host.invalid:26257"))));
-  }
-
-  @TestFactory
-  Stream<DynamicTest> passwords() throws IOException {
-    Path onlyAuthority = Files.createDirectory(directory.resolve("only-authority"));
-    AUTHORITY.writeAuthority(onlyAuthority);
-    String url = url(password);
-    String withPassword = url.replace("@", ":" + ErrorForm.ENCODED_PASSWORD + "@");
-    Path home = Files.createDirectory(directory.resolve("home"));
-    passwordFile(home, ErrorForm.PASSWORD);
-    Path wrongHome = Files.createDirectory(directory.resolve("wrong-home"));
-    passwordFile(wrongHome, "geheim-not");
-    return Case.tests(
-        List.of(
-            connects("in the URL", secure(withPassword, onlyAuthority), "encrypted"),
-            connects(
-                "in a JDBC URL",
-                secure(
-                    "jdbc:postgresql://localhost:%d/bank?user=maxroach&password=%s"
-                        .formatted(password.port(), ErrorForm.ENCODED_PASSWORD),
-                    onlyAuthority),
-                "encrypted"),
-            connects(
-                "PGPASSWORD",
-                secure(url, onlyAuthority).environment("PGPASSWORD", ErrorForm.PASSWORD),
-                "encrypted"),
-            connects("~/.pgpass", secure(url, onlyAuthority).home(home), "encrypted"),
-            connects(
-                "the URL over PGPASSWORD",
-                secure(withPassword, onlyAuthority).environment("PGPASSWORD", "geheim-not"),
-                "encrypted"),
+                "~/.pgpass and ~/.postgresql/root.crt, without a folder",
+                idle("BankSecure", "--url=" + byPassword).home(home)),
             connects(
                 "PGPASSWORD over ~/.pgpass",
-                secure(url, onlyAuthority)
+                idle("BankSecure", "--url=" + byPassword)
                     .home(wrongHome)
-                    .environment("PGPASSWORD", ErrorForm.PASSWORD),
-                "encrypted"),
+                    .environment("PGPASSWORD", ErrorForm.PASSWORD)),
             connects(
-                "of BankBasic",
-                basic(
-                    withPassword + "?sslmode=verify-full&sslrootcert=" + shared.resolve("ca.crt")),
-                "1 900"),
-            new Case(
-                "wrong, with --verbose and --echo",
-                secure(url.replace("@", ":geheim@"), onlyAuthority, "--verbose", "--echo"),
-                result -> {
-                  assertEquals(5, result.status());
-                  ErrorForm.assertNoPassword(result);
-                })));
+                "the URL over PGPASSWORD",
+                idle("BankSecure", "--url=" + withPassword)
+                    .home(wrongHome)
+                    .environment("PGPASSWORD", "geheim-not")),
+            connects(
+                "whom Java trusts, without a folder and ~/.postgresql/root.crt",
+                idle("BankSecure", "--url=" + withPassword)
+                    .javaOption("-Djavax.net.ssl.trustStore=" + trustStore())
+                    .javaOption("-Djavax.net.ssl.trustStorePassword=changeit"))));
+  }
+
+  @Test
+  void passwordOfBasic() throws Exception {
+    Bank bank = Bank.create(SECURE);
+    String url =
+        bank.url().replace("maxroach", "clerk" + PASSWORD)
+            + "?sslmode=verify-full&sslrootcert="
+            + SECURE.certs().resolve("ca.crt");
+    Script.Result result = Script.of("BankBasic", "--url=" + url).run();
+    assertEquals(BasicTest.OUTPUT, result.out(), result::err);
   }
 
   @TestFactory
   Stream<DynamicTest> keysAndAuthorities() throws IOException {
-    Path home = Files.createDirectory(directory.resolve("home"));
-    AUTHORITY.writeAuthority(Files.createDirectory(home.resolve(".postgresql")));
-    Files.move(home.resolve(".postgresql/ca.crt"), home.resolve(".postgresql/root.crt"));
-    Path withoutAuthority = copyOfCerts("without-authority");
-    Files.delete(withoutAuthority.resolve("ca.crt"));
-    Path foreignAuthority = copyOfCerts("foreign-authority");
-    new Certificates().writeAuthority(foreignAuthority);
-    Path severalAuthorities = copyOfCerts("several-authorities");
-    new Certificates().writeAuthority(severalAuthorities);
+    Certificates authority = SharedServers.authority();
+    Path foreign = copyOfCerts("foreign-authority");
+    new Certificates().writeAuthority(foreign);
+    Path several = copyOfCerts("several-authorities");
     Files.writeString(
-        severalAuthorities.resolve("ca.crt"),
-        Files.readString(severalAuthorities.resolve("ca.crt"))
-            + Files.readString(shared.resolve("ca.crt")));
+        several.resolve("ca.crt"),
+        Files.readString(foreign.resolve("ca.crt"))
+            + Files.readString(SECURE.certs().resolve("ca.crt")));
     Path pkcs8 = copyOfCerts("pkcs8");
-    AUTHORITY.client("maxroach").write(pkcs8, Certificates.KeyFormat.PKCS8_PEM);
+    authority.client("maxroach").write(pkcs8, Certificates.KeyFormat.PKCS8_PEM);
     Path der = copyOfCerts("der");
     Files.delete(der.resolve("client.maxroach.key"));
-    AUTHORITY.client("maxroach").write(der, Certificates.KeyFormat.PKCS8_DER);
-    Path pkcs8Curve = copyOfCerts("pkcs8-curve");
-    AUTHORITY
-        .client("maxroach")
-        .ellipticCurve()
-        .write(pkcs8Curve, Certificates.KeyFormat.PKCS8_PEM);
-    String url = url(secure);
+    authority.client("maxroach").write(der, Certificates.KeyFormat.PKCS8_DER);
+    Path curve = copyOfCerts("curve");
+    authority.client("maxroach").ellipticCurve().write(curve, Certificates.KeyFormat.PKCS8_DER);
+    Path pemCurve = copyOfCerts("pem-curve");
+    authority.client("maxroach").ellipticCurve().write(pemCurve, Certificates.KeyFormat.PKCS8_PEM);
+    Path nowhere = directory.resolve("nowhere");
     String files =
-        "?sslrootcert=%s&sslcert=%s&sslkey=%s"
-            .formatted(
-                shared.resolve("ca.crt"),
-                shared.resolve("client.maxroach.crt"),
-                shared.resolve("client.maxroach.key"));
-    return Case.tests(
-        List.of(
-            connects("PKCS#1 key, as cockroach cert writes it", secure(url, shared), "encrypted"),
-            connects("PKCS#8 key", secure(url, pkcs8), "encrypted"),
-            connects(
-                "DER key, as --also-generate-pkcs8-key writes it", secure(url, der), "encrypted"),
-            connects(
-                "DER key, named by the URL",
-                secure(url + "?sslkey=" + der.resolve("client.maxroach.key.pk8"), der),
-                "encrypted"),
-            connects("elliptic curve, PKCS#8 key", secure(url, pkcs8Curve), "encrypted"),
-            connects(
-                "the files that the URL names",
-                secure(url + files, directory.resolve("nowhere")),
-                "encrypted"),
-            connects(
-                "the URL's sslrootcert over the folder's ca.crt",
-                secure(url + "?sslrootcert=" + shared.resolve("ca.crt"), foreignAuthority),
-                "encrypted"),
-            connects(
-                "~/.postgresql/root.crt, without ca.crt",
-                secure(url, withoutAuthority).home(home),
-                "encrypted"),
-            new Case(
-                "ca.crt over ~/.postgresql/root.crt",
-                secure(url, foreignAuthority).home(home),
-                new ErrorForm(5, "certificat", "ca.crt")),
-            connects(
-                "several authorities in one file", secure(url, severalAuthorities), "encrypted"),
-            connects(
-                "verify-full in the URL",
-                secure(url + "?sslmode=verify-full", shared),
-                "encrypted")));
+        "?sslrootcert=%1$s/ca.crt&sslcert=%1$s/client.maxroach.crt&sslkey=%1$s/client.maxroach.key"
+            .formatted(SECURE.certs());
+    String onlyKey = "?sslkey=" + der.resolve("client.maxroach.key.pk8");
+    String onlyAuthority = "?sslrootcert=" + SECURE.certs().resolve("ca.crt");
+    return Stream.of(
+        secure("PKCS#1 key, as cockroach cert writes it", "", SECURE.certs()),
+        secure("PKCS#8 key", "", pkcs8),
+        secure("DER key, as --also-generate-pkcs8-key writes it", "", der),
+        secure("DER key, named by the URL", onlyKey, SECURE.certs()),
+        secure("elliptic curve, DER key", "", curve),
+        secure("elliptic curve, PKCS#8 key, told to pgjdbc", "?pemKeyAlgorithm=EC", pemCurve),
+        secure("the files that the URL names", files, nowhere),
+        secure("the URL's sslrootcert over the folder's ca.crt", onlyAuthority, foreign),
+        secure("several authorities in one file", "", several),
+        secure("verify-full in the URL", "?sslmode=verify-full", SECURE.certs()));
   }
 
+  private static DynamicTest secure(String name, String parameters, Path certs) {
+    String url = url(SECURE, "maxroach") + parameters;
+    return DynamicTest.dynamicTest(
+        name,
+        () ->
+            assertConnects(
+                "bank as maxroach", BankSecure.connect(BankSecure.settings(url), certs)));
+  }
+
+  /** As libpq has it: root's key may be read by a group, any other's by its owner alone. */
   @Test
-  void keyOfRootThatItsGroupCanRead() throws Exception {
-    Path certs = copyOfCerts("group");
+  void permissionsOfTheKey() throws IOException {
+    Path certs = copyOfCerts("permissions");
     Path key = certs.resolve("client.maxroach.key");
+    String url = url(SECURE, "maxroach");
+    Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-r--r--"));
+    BankSecure.Failure failure =
+        assertThrows(
+            BankSecure.Failure.class, () -> BankSecure.connect(BankSecure.settings(url), certs));
+    assertEquals(5, failure.status);
+    assertTrue(failure.getMessage().contains(key.toString()), failure::getMessage);
     Assumptions.assumeTrue(Files.getOwner(key).getName().equals("root"), "not root's file");
     Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-r-----"));
-    assertConnected("encrypted", secure(url(secure), certs).run());
+    assertConnects("bank as maxroach", BankSecure.connect(BankSecure.settings(url), certs));
   }
 
-  @TestFactory
-  Stream<DynamicTest> serversThatAreNotWhoTheyShouldBe() throws IOException {
-    LocalCluster foreign = LocalCluster.builder().certs(foreignCerts()).start();
-    LocalCluster otherName =
-        LocalCluster.builder()
-            .certs(copyOfCerts("other-name"))
-            .node(AUTHORITY.node("db.example.com"))
-            .start();
-    LocalCluster selfSigned =
-        LocalCluster.builder()
-            .certs(copyOfCerts("self-signed"))
-            .node(AUTHORITY.node("localhost").selfSigned())
-            .start();
-    LocalCluster expired =
-        LocalCluster.builder()
-            .certs(copyOfCerts("expired-node"))
-            .node(AUTHORITY.node("localhost").expired())
-            .start();
-    ErrorForm unknownIssuer = new ErrorForm(5, "certificat", "ca.crt");
-    ErrorForm wrongName = new ErrorForm(5, "host name");
-    String lax = "?sslfactory=org.postgresql.ssl.NonValidatingFactory";
-    String deaf = "?sslhostnameverifier=org.apache.http.conn.ssl.NoopHostnameVerifier";
-    return Case.tests(
-            List.of(
-                new Case("of another CA", secure(url(foreign), shared), unknownIssuer),
-                new Case("self-signed", secure(url(selfSigned), shared), unknownIssuer),
-                new Case(
-                    "expired",
-                    secure(url(expired), shared),
-                    new ErrorForm(5, "certificate", "expired")),
-                new Case("of another host", secure(url(otherName), shared), wrongName),
-                new Case(
-                    "of another address",
-                    secure(url(otherName).replace("localhost", "127.0.0.1"), shared),
-                    wrongName),
-                new Case(
-                    "of another CA, with a factory in the URL that trusts all",
-                    secure(url(foreign) + lax, shared),
-                    unknownIssuer),
-                new Case(
-                    "of another host, with a verifier in the URL that takes all",
-                    secure(url(otherName) + deaf, shared),
-                    wrongName)))
-        .onClose(
-            () -> Stream.of(foreign, otherName, selfSigned, expired).forEach(LocalCluster::close));
-  }
-
+  /** The copy of a key in the form that pgjdbc reads is nobody else's, and goes with the run. */
   @Test
-  void insecureWarnsOnceOfAnotherMachine() throws Exception {
-    Script.Result result = insecure("postgresql://maxroach:geheim@no-such-host.invalid/bank").run();
-    List<String> lines = result.err().lines().toList();
-    assertEquals(3, lines.size(), result::err);
-    assertTrue(lines.get(0).startsWith("warning: no-such-host.invalid"), result::err);
-    assertTrue(lines.get(0).contains("clear"), result::err);
-    assertTrue(lines.get(1).startsWith("error: "), result::err);
-    assertEquals(5, result.status());
-    ErrorForm.assertNoPassword(result);
+  void noCopyOfTheKeyIsLeftOrOpenToOthers() throws Exception {
+    try (Door silent =
+            Door.open(
+                client -> client.getInputStream().transferTo(OutputStream.nullOutputStream()));
+        Script.Running running =
+            idle("BankSecure", "--url=postgresql://localhost:" + silent.port())
+                .workingDirectory(copyOfCerts("certs").getParent())
+                .javaOption("-Djava.io.tmpdir=" + Files.createDirectory(directory.resolve("tmp")))
+                .start()) {
+      while (keys().isEmpty()) {
+        assertTrue(running.isAlive(), running::err);
+        Thread.sleep(20);
+      }
+      for (Path key : keys()) {
+        assertEquals(
+            "rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(key)));
+      }
+      running.await();
+      assertEquals(List.of(), keys());
+    }
+  }
+
+  private List<Path> keys() throws IOException {
+    try (Stream<Path> files = Files.list(directory.resolve("tmp"))) {
+      return files.filter(file -> file.toString().contains("key")).toList();
+    }
   }
 
   @TestFactory
-  Stream<DynamicTest> verboseShowsTheStackTrace() throws IOException {
-    String url = URL_OF_USER + Server.freePort() + "/bank";
-    Case.Check check =
-        result -> {
-          List<String> lines = result.err().lines().toList();
-          assertTrue(lines.stream().anyMatch(line -> line.startsWith("\tat ")), result::err);
-          assertTrue(lines.get(lines.size() - 2).startsWith("error: "), result::err);
-          assertEquals(5, result.status());
-        };
-    return Case.tests(
-        List.of(
-            new Case("BankInsecure", script("BankInsecure", "--url=" + url, "--verbose"), check),
-            new Case("BankSecure", secure(url, shared, "--verbose"), check)));
+  Stream<DynamicTest> insecureWarnsOfEveryOtherMachine() {
+    List<Case> cases = new ArrayList<>();
+    for (String host :
+        List.of("no-such-host.invalid", "127.0.0.1.invalid", "localhost,no_such_host.invalid")) {
+      cases.add(
+          new Case(
+              host,
+              idle("BankInsecure", "--url=postgresql://maxroach:geheim@" + host + "/bank"),
+              result -> {
+                List<String> lines = result.err().lines().toList();
+                assertEquals(3, lines.size(), result::err);
+                assertTrue(lines.get(0).matches("warning: .*in the clear"), result::err);
+                assertTrue(lines.get(0).contains(host), result::err);
+                assertTrue(lines.get(1).startsWith("error: cannot connect to "), result::err);
+                assertEquals(5, result.status());
+                ErrorForm.assertNoPassword(result);
+              }));
+    }
+    return Case.tests(cases);
   }
 
-  private static Case connects(String name, Script script, String words) {
+  private static Case connects(String name, Script script) {
     return new Case(
         name,
         script,
         result -> {
-          assertConnected(words, result);
-          assertEquals("", withoutWarning(result.err()));
+          assertEquals(0, result.status(), result::toString);
+          assertTrue(result.out().startsWith("Connected to "), result::toString);
+          assertEquals("", result.err());
           ErrorForm.assertNoPassword(result);
         });
   }
 
-  private static void assertConnected(String words, Script.Result result) {
-    assertEquals(0, result.status(), result::toString);
-    assertTrue(result.out().contains(words), result::toString);
+  private static void assertConnects(String where, Jdbi database) {
+    try (Handle handle = database.open()) {
+      String question = "SELECT current_database() || ' as ' || current_user";
+      assertEquals(where, handle.createQuery(question).mapTo(String.class).one());
+      assertFalse(BankSecure.version(handle).isBlank());
+    }
   }
 
-  private static String withoutWarning(String err) {
-    return err.replaceFirst("warning: .*no-such-host.*\\R", "");
-  }
-
-  private static Script insecure(String url) {
-    return script("BankInsecure", "--url=" + url);
-  }
-
-  private static Script secure(String url, Path certs, String... more) {
-    List<String> arguments = new ArrayList<>(List.of("--url=" + url, "--certs-dir=" + certs));
-    arguments.addAll(List.of(more));
-    return script("BankSecure", arguments.toArray(String[]::new));
-  }
-
-  private static Script basic(String url) {
-    return Script.of("BankBasic", "--url=" + url);
+  private static String show(Handle handle, String setting) {
+    return handle.createQuery("SHOW " + setting).mapTo(String.class).one();
   }
 
   /** With nothing to do but to connect. */
-  private static Script script(String name, String... arguments) {
+  private static Script idle(String name, String... arguments) {
     List<String> all = new ArrayList<>(List.of("--accounts=0", "--transfers=0"));
     all.addAll(List.of(arguments));
     return Script.of(name, all.toArray(String[]::new));
   }
 
-  private static String url(Server server) {
-    return URL_OF_USER + server.port() + "/bank";
-  }
-
-  /** A directory whose folder certs is the shared one. */
-  private Path parent() {
-    try {
-      Path parent = Files.createDirectory(directory.resolve("parent"));
-      TemporaryDirectory.copy(shared, Files.createDirectory(parent.resolve("certs")));
-      return parent;
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+  private static String url(Server server, String user) {
+    return "postgresql://" + user + "@localhost:" + server.port() + "/bank";
   }
 
   private Path copyOfCerts(String name) throws IOException {
     Path copy = Files.createDirectory(directory.resolve(name));
-    TemporaryDirectory.copy(shared, copy);
+    TemporaryDirectory.copy(SECURE.certs(), copy);
     return copy;
   }
 
-  private Path foreignCerts() throws IOException {
-    Path certs = Files.createDirectory(directory.resolve("foreign-server"));
-    new Certificates().writeAll(certs);
-    return certs;
+  /** A home with the CA in it, and this as the password of every user. */
+  private Path home(String name, String password) throws IOException {
+    Path home = Files.createDirectory(directory.resolve(name));
+    Path root = Files.createDirectory(home.resolve(".postgresql")).resolve("root.crt");
+    Files.copy(SECURE.certs().resolve("ca.crt"), root);
+    Path file = home.resolve(".pgpass");
+    Files.writeString(file, "localhost:" + SECURE.port() + ":*:*:" + password + "\n");
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+    return home;
   }
 
-  private static void passwordFile(Path home, String secret) throws IOException {
-    Path file = home.resolve(".pgpass");
-    Files.writeString(file, "localhost:" + password.port() + ":*:maxroach:" + secret + "\n");
-    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+  private Path trustStore() throws IOException {
+    Path file = directory.resolve("trusted");
+    try (var authority = Files.newInputStream(SECURE.certs().resolve("ca.crt"));
+        var out = Files.newOutputStream(file)) {
+      KeyStore store = KeyStore.getInstance("PKCS12");
+      store.load(null, null);
+      var certificate = CertificateFactory.getInstance("X.509").generateCertificate(authority);
+      store.setCertificateEntry("ca", certificate);
+      store.store(out, "changeit".toCharArray());
+      return file;
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   private static boolean hasLoopbackOfVersion6() {

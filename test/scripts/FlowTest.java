@@ -1,22 +1,22 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.math.BigDecimal;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.UUID;
 import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import org.bouncycastle.openssl.PEMKeyPair;
 import org.bouncycastle.openssl.PEMParser;
+import org.jdbi.v3.core.Handle;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,8 +31,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 @EnumSource(ServerKind.class)
 @Timeout(120)
 class FlowTest {
-
-  private static final String BASIC_OUTPUT = "1 1000\n2 250\n1 900\n2 350\n";
 
   private static Server server;
 
@@ -49,167 +47,136 @@ class FlowTest {
   }
 
   @Test
-  void initMakesUserAndDatabaseOnANewCluster() throws Exception {
-    try (Server fresh = kind.startNew()) {
-      Bank bank = Bank.of(fresh);
-      assertDefaultRun(bank, 0, bank.runQuietly("--init"));
-      assertDefaultRun(bank, 100, bank.runQuietly());
-      assertDefaultRun(bank, 200, bank.runQuietly("--init"));
-    }
-  }
-
-  @Test
-  void initMakesADatabaseOfAnyName() throws Exception {
-    Bank bank = new Bank(server, "Bank \"of\" Ürü");
-    String encoded = "Bank%20%22of%22%20%C3%9Cr%C3%BC";
-    new Bank(server, encoded).runQuietly("--init", "--accounts=3");
-    assertEquals(3, bank.balances().size());
-  }
-
-  @Test
-  void defaultRunTellsWhatTheDatabaseHolds() throws Exception {
+  void eachRunMakesAHundredAccountsAndATransfer() throws Exception {
     Bank bank = Bank.create(server);
     assertDefaultRun(bank, 0, bank.runQuietly());
+    Map<Long, Long> ofTheFirst = bank.balances();
     assertDefaultRun(bank, 100, bank.runQuietly());
+    assertTrue(bank.balances().keySet().containsAll(ofTheFirst.keySet()));
   }
 
   @Test
-  void transfersAloneLeaveTheAccounts() throws Exception {
+  void transfersAloneAreToldInALineEachAndThenInOne() throws Exception {
     Bank bank = Bank.create(server);
-    bank.runQuietly("--accounts=10", "--transfers=0");
+    bank.execute(
+        "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8 NOT NULL)",
+        "INSERT INTO accounts VALUES (1, 1000), (2, 2000), (3, 0)",
+        "GRANT ALL ON accounts TO maxroach");
     Map<Long, Long> before = bank.balances();
-    List<String> lines = run(bank, "--accounts=0", "--transfers=50", "--concurrency=4");
-    assertEquals("Accounts: 10 before, 0 created, 10 now.", lines.get(1));
-    assertTrue(lines.get(2).startsWith("Transfers: 50 committed, 0 unknown, "), lines::toString);
-    assertTotal(bank, lines);
-    assertEquals(50, bank.ledger().size());
-    assertEquals(before.keySet(), bank.balances().keySet());
+    Script.Result result = bank.script("--accounts=0", "--transfers=12", "--echo").run();
+    List<String> lines = result.out().lines().toList();
+    assertEquals(14, lines.size(), result::toString);
+    assertEquals("Accounts: 3 found, 0 created.", lines.get(1));
+    assertEquals("Made 2 more transfers.", lines.get(12));
+    Told told = new Told(result).assertStatus(0).assertTotalOf(bank).assertLedgerOf(bank);
+    assertEquals(12, told.transfers());
     bank.assertExact(before);
+    assertEchoes(result.err().lines().toList());
   }
 
-  @Test
-  void nothingToDoIsDone() throws Exception {
-    Bank bank = Bank.create(server);
-    for (int run = 1; run <= 2; run++) {
-      List<String> lines = bank.runQuietly("--accounts=0", "--transfers=0");
-      assertEquals("Accounts: 0 before, 0 created, 0 now.", lines.get(1));
-      assertEquals("Total balance: 0 before, 0 after.", lines.get(2));
-      assertEquals(Map.of(), bank.balances());
-      assertEquals(List.of(), bank.ledger());
-    }
-  }
-
-  @Test
-  void seedFixesAllButTheTransferIds() throws Exception {
-    String[] arguments = {"--seed=42", "--accounts=30", "--transfers=20"};
-    Bank one = Bank.create(server);
-    Bank other = Bank.create(server);
-    one.runQuietly(arguments);
-    other.runQuietly(arguments);
-    assertEquals(30, one.balances().size());
-    assertEquals(one.balances(), other.balances());
-    assertEquals(choices(one.ledger()), choices(other.ledger()));
-    Set<UUID> ids = one.ledger().stream().map(Bank.Entry::id).collect(Collectors.toSet());
-    assertTrue(other.ledger().stream().map(Bank.Entry::id).noneMatch(ids::contains));
-
-    one.runQuietly(arguments);
-    assertEquals(60, one.balances().size());
-    assertEquals(40, one.ledger().size());
-
-    Bank seededOtherwise = Bank.create(server);
-    seededOtherwise.runQuietly("--seed=43", "--accounts=30", "--transfers=20");
-    assertNotEquals(other.balances().keySet(), seededOtherwise.balances().keySet());
-  }
-
-  @Test
-  void withoutSeedEveryRunIsAnother() throws Exception {
-    Bank one = Bank.create(server);
-    Bank other = Bank.create(server);
-    one.runQuietly();
-    other.runQuietly();
-    assertNotEquals(one.balances().keySet(), other.balances().keySet());
-  }
-
-  @Test
-  void forcedRetriesAreToldAndCounted() throws Exception {
-    Bank bank = Bank.create(server);
-    bank.runQuietly("--accounts=10", "--transfers=0");
-    Map<Long, Long> before = bank.balances();
-    Script.Result result = bank.script("--accounts=0", "--transfers=5", "--force-retries=3").run();
-    assertEquals(0, result.status(), result::err);
-    List<String> told = result.err().lines().toList();
-    assertEquals(15, told.size(), result::err);
-    for (int i = 0; i < told.size(); i++) {
-      String line = told.get(i);
-      assertTrue(line.matches("attempt " + (i % 3 + 1) + " .*\\b\\d+ ms\\b.*40001.*"), result::err);
-    }
-    assertTrue(
-        Pattern.compile("(?m)^.*[Rr]etries: 15\\b|\\b15 .*repeated").matcher(result.out()).find(),
-        result::out);
-    assertEquals(5, bank.ledger().size());
-    bank.assertExact(before);
-  }
-
-  @Test
-  void forcedRetriesSpareNoTransaction() throws Exception {
-    Bank bank = Bank.create(server);
-    Script.Result result = bank.script("--force-retries=3").run();
-    assertEquals(0, result.status(), result::err);
-    assertEquals(6, result.err().lines().count(), result::err);
-    List<String> lines = result.out().lines().filter(line -> !line.startsWith("Retries")).toList();
-    assertDefaultRun(bank, 0, lines);
-  }
-
-  @Test
-  void echoShowsEveryStatementWithItsTime() throws Exception {
-    Bank bank = Bank.create(server);
-    Script.Result result = bank.script("--echo").run();
-    assertEquals(0, result.status(), result::err);
-    assertDefaultRun(bank, 0, result.out().lines().toList());
-    List<String> echoed = result.err().lines().toList();
+  /** A statement a line, in their order. */
+  private static void assertEchoes(List<String> echoed) {
     List<String> beginnings =
         List.of(
             "SELECT version()",
             "CREATE TABLE IF NOT EXISTS accounts",
             "CREATE TABLE IF NOT EXISTS transfers",
-            "INSERT INTO accounts",
-            "INSERT INTO transfers",
-            "SELECT count(*)");
-    for (String line : echoed) {
-      assertTrue(line.matches(" *\\d+\\.\\d ms  \\S.*"), line);
+            "SELECT id FROM accounts",
+            "SELECT coalesce(sum(balance), 0)");
+    for (int i = 0; i < beginnings.size(); i++) {
+      assertTrue(echoed.get(i).startsWith(beginnings.get(i)), echoed::toString);
     }
-    for (String beginning : beginnings) {
-      assertTrue(echoed.stream().anyMatch(line -> line.contains(beginning)), result::err);
+    assertEquals(
+        12, echoed.stream().filter(line -> line.contains("INSERT INTO transfers")).count());
+    assertEquals(beginnings.size() + 13, echoed.size(), echoed::toString);
+  }
+
+  @Test
+  void nothingToDoIsDone() throws Exception {
+    Bank bank = Bank.create(server);
+    List<String> lines = bank.runQuietly("--accounts=0", "--transfers=0");
+    assertEquals("Accounts: 0 found, 0 created.", lines.get(1));
+    assertEquals("Total balance: 0 before, 0 after.", lines.get(2));
+    assertEquals(Map.of(), bank.balances());
+    assertEquals(List.of(), bank.ledger());
+  }
+
+  @Test
+  void aTransferMovesHalfAndOnlyOnce() {
+    Bank bank = bankWithTables("(1, 1001), (2, 50), (3, 0)");
+    try (Handle handle = bank.connect(server.port()).open()) {
+      UUID id = UUID.randomUUID();
+      for (int attempt = 1; attempt <= 3; attempt++) {
+        assertEquals(500, BankSecure.transfer(handle, id, 1, 2));
+        assertEquals(Map.of(1L, 501L, 2L, 550L, 3L, 0L), bank.balances());
+      }
+      assertEquals(List.of(new Bank.Entry(id, 1, 2, 500)), bank.ledger());
+
+      assertEquals(0, BankSecure.transfer(handle, UUID.randomUUID(), 3, 1));
+      assertEquals(2, bank.ledger().size());
+      assertNoTransfer(handle, id, 2, 1);
+      assertNoTransfer(handle, UUID.randomUUID(), 1, 1);
+      assertNoTransfer(handle, UUID.randomUUID(), 1, 4);
+      assertNoTransfer(handle, UUID.randomUUID(), 4, 1);
+      assertEquals(Map.of(1L, 501L, 2L, 550L, 3L, 0L), bank.balances());
+      assertEquals(2, bank.ledger().size());
     }
   }
 
+  private static void assertNoTransfer(Handle handle, UUID id, long source, long target) {
+    BankSecure.Failure failure =
+        assertThrows(
+            BankSecure.Failure.class, () -> BankSecure.transfer(handle, id, source, target));
+    assertEquals(1, failure.status);
+  }
+
+  @Test
+  void accountsThatAreThereStayAsTheyAre() {
+    Bank bank = bankWithTables("(1, 1000), (2, 9)");
+    try (Handle handle = bank.connect(server.port()).open()) {
+      long[] ids = {2, 5};
+      assertEquals(1, BankSecure.insertAccounts(handle, ids, new long[] {7, 8}));
+      assertEquals(0, BankSecure.insertAccounts(handle, ids, new long[] {7, 8}));
+      assertEquals(Map.of(1L, 1000L, 2L, 9L, 5L, 8L), bank.balances());
+    }
+  }
+
+  @Test
+  void aTotalBeyondALong() {
+    long most = Long.MAX_VALUE;
+    Bank bank = bankWithTables("(1, %d), (2, %d)".formatted(most, most));
+    try (Handle handle = bank.connect(server.port()).open()) {
+      assertEquals(
+          BigDecimal.valueOf(most).multiply(BigDecimal.valueOf(2)), BankSecure.total(handle));
+    }
+  }
+
+  @Test
+  void ofVeryManyAccountsAMillionAreChosenFrom() {
+    Bank bank = Bank.create(server);
+    bank.execute(
+        "CREATE VIEW accounts AS SELECT id, 1 AS balance FROM generate_series(1, 1000001) AS id",
+        "GRANT SELECT ON accounts TO maxroach");
+    try (Handle handle = bank.connect(server.port()).open()) {
+      assertEquals(1_000_000, BankSecure.accountIds(handle).size());
+    }
+  }
+
+  /** What it finds of the two accounts it sets back, and leaves all others as they are. */
   @Test
   void basicPrintsTheFourBalances(@TempDir Path directory) throws Exception {
-    Bank bank = Bank.create(server);
+    Bank bank = bankWithTables("(1, 7), (3, 50)");
     String url = basicUrl(bank, directory);
-    for (int run = 1; run <= 2; run++) {
-      assertBasic(bank, Script.of("BankBasic", "--url=" + url).run());
-      assertBasic(bank, Script.of("BankBasic").environment("DATABASE_URL", url).run());
-    }
+    assertBasic(bank, Script.of("BankBasic", "--url=" + url));
+    assertBasic(bank, Script.of("BankBasic").environment("DATABASE_URL", url));
   }
 
-  @Test
-  void basicSetsBackWhatItFinds(@TempDir Path directory) throws Exception {
-    Bank bank = Bank.create(server);
-    bank.runQuietly("--accounts=5", "--transfers=0");
-    Map<Long, Long> others = bank.balances();
-    bank.execute("INSERT INTO accounts (id, balance) VALUES (1, 7)");
-    Script.Result result = Script.of("BankBasic", "--url=" + basicUrl(bank, directory)).run();
-    assertEquals(BASIC_OUTPUT, result.out());
-    others.putAll(Map.of(1L, 900L, 2L, 350L));
-    assertEquals(others, bank.balances());
-  }
-
-  private static void assertBasic(Bank bank, Script.Result result) {
-    assertEquals(BASIC_OUTPUT, result.out());
+  private static void assertBasic(Bank bank, Script script) throws Exception {
+    Script.Result result = script.run();
+    assertEquals(BasicTest.OUTPUT, result.out(), result::err);
     assertEquals("", result.err());
     assertEquals(0, result.status());
-    assertEquals(Map.of(1L, 900L, 2L, 350L), bank.balances());
+    assertEquals(Map.of(1L, 900L, 2L, 350L, 3L, 50L), bank.balances());
   }
 
   /** BankBasic leaves TLS to the driver, so the URL names the files, with a key it can read. */
@@ -217,78 +184,55 @@ class FlowTest {
     if (!server.isSecure()) {
       return bank.url();
     }
-    Path key = Files.createTempFile(directory, "client.maxroach.", ".key.pk8");
+    Path key = directory.resolve("client.maxroach.key.pk8");
     Path pem = server.certs().resolve("client.maxroach.key");
     try (PEMParser parser = new PEMParser(Files.newBufferedReader(pem))) {
       Files.write(key, ((PEMKeyPair) parser.readObject()).getPrivateKeyInfo().getEncoded());
     }
     Files.setPosixFilePermissions(key, PosixFilePermissions.fromString("rw-------"));
     return bank.url()
-        + "?sslmode=verify-full&sslrootcert="
-        + server.certs().resolve("ca.crt")
-        + "&sslcert="
-        + server.certs().resolve("client.maxroach.crt")
-        + "&sslkey="
-        + key;
+        + "?sslmode=verify-full&sslrootcert=%s&sslcert=%s&sslkey=%s"
+            .formatted(
+                server.certs().resolve("ca.crt"),
+                server.certs().resolve("client.maxroach.crt"),
+                key);
   }
 
-  private static List<String> run(Bank bank, String... arguments) throws Exception {
-    Script.Result result = bank.script(arguments).run();
-    assertEquals(0, result.status(), result::err);
-    return result.out().lines().toList();
+  /** A bank with the scripts' own tables and these rows, of an ID and a balance each. */
+  private static Bank bankWithTables(String rows) {
+    Bank bank = Bank.create(server);
+    try (var session = Teller.sessionOf(bank)) {
+      BankSecure.createTables(session);
+    }
+    bank.execute("INSERT INTO accounts VALUES " + rows);
+    return bank;
   }
 
-  /**
-   * The seven lines of a run that made 100 accounts and one transfer, and the database after it.
-   */
-  private static void assertDefaultRun(Bank bank, int accountsBefore, List<String> lines) {
-    assertEquals(7, lines.size(), lines::toString);
+  /** The four lines of a run that made 100 accounts and a transfer, and the database after it. */
+  private static void assertDefaultRun(Bank bank, int found, List<String> lines) {
+    assertEquals(4, lines.size(), lines::toString);
     match(
         lines.get(0),
-        "Connected to (?:PostgreSQL|CockroachDB)\\b.* \\S*\\d at localhost:%d, database %s, user maxroach; (?:%s)\\."
+        "Connected to (PostgreSQL|CockroachDB)\\b.* \\S*\\d at localhost:%d, database %s, user maxroach; %s\\."
             .formatted(
-                bank.server().port(),
+                server.port(),
                 bank.database(),
-                bank.server().isSecure() ? "encrypted.*" : "not encrypted"));
-    int accounts = accountsBefore + 100;
-    assertEquals(
-        "Accounts: %d before, 100 created, %d now.".formatted(accountsBefore, accounts),
-        lines.get(1));
-    MatchResult transfer = match(lines.get(2), "Transfer (\\S+) moved ([\\d,]+):");
-    String side = " account (\\d+): ([\\d,]+) before, ([\\d,]+) after";
-    MatchResult source = match(lines.get(3), "  from" + side);
-    MatchResult target = match(lines.get(4), "  to" + side);
-    long amount = number(transfer, 2);
-    assertNotEquals(source.group(1), target.group(1));
-    assertEquals(number(source, 2) / 2, amount);
-    assertEquals(number(source, 2) - amount, number(source, 3));
-    assertEquals(number(target, 2) + amount, number(target, 3));
-    assertTotal(bank, lines);
+                server.isSecure() ? "certificate verified" : "not encrypted"));
+    assertEquals("Accounts: %d found, 100 created.".formatted(found), lines.get(1));
+    MatchResult transfer = match(lines.get(2), "Moved ([\\d,]+) from (\\d+) to (\\d+)\\.");
+    assertEquals("Total balance: %1$,d before, %1$,d after.".formatted(bank.total()), lines.get(3));
 
     Map<Long, Long> balances = bank.balances();
-    assertEquals(accounts, balances.size());
-    assertEquals(number(source, 3), balances.get(number(source, 1)));
-    assertEquals(number(target, 3), balances.get(number(target, 1)));
+    assertEquals(found + 100, balances.size());
     List<Bank.Entry> ledger = bank.ledger();
-    assertEquals(accounts / 100, ledger.size());
+    assertEquals(found / 100 + 1, ledger.size());
+    Bank.Entry last = ledger.get(ledger.size() - 1);
     assertEquals(
-        new Bank.Entry(
-            UUID.fromString(transfer.group(1)), number(source, 1), number(target, 1), amount),
-        ledger.get(ledger.size() - 1));
-  }
-
-  private static void assertTotal(Bank bank, List<String> lines) {
-    MatchResult total =
-        match(lines.get(lines.size() - 2), "Total balance: ([\\d,]+) before, ([\\d,]+) after\\.");
-    assertEquals(bank.total(), number(total, 1));
-    assertEquals(bank.total(), number(total, 2));
-    MatchResult audit =
-        match(
-            lines.get(lines.size() - 1),
-            "Audit passed: the smallest balance is ([\\d,]+), the ledger has (\\d+) of (\\d+)"
-                + " transfers\\.");
-    assertEquals(Collections.min(bank.balances().values()), number(audit, 1));
-    assertEquals(number(audit, 2), number(audit, 3));
+        new Bank.Entry(last.id(), number(transfer, 2), number(transfer, 3), number(transfer, 1)),
+        last);
+    assertNotEquals(last.source(), last.target());
+    long left = balances.get(last.source());
+    assertTrue(left == last.amount() || left == last.amount() + 1, "not half: " + left + last);
   }
 
   private static MatchResult match(String line, String pattern) {
@@ -299,11 +243,5 @@ class FlowTest {
 
   private static long number(MatchResult match, int group) {
     return Long.parseLong(match.group(group).replace(",", ""));
-  }
-
-  private static List<String> choices(List<Bank.Entry> ledger) {
-    return ledger.stream()
-        .map(entry -> entry.source() + " " + entry.target() + " " + entry.amount())
-        .toList();
   }
 }

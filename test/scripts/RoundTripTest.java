@@ -16,9 +16,9 @@ class RoundTripTest extends OneServer {
   private Bank bank;
 
   @BeforeEach
-  void openProxy() throws Exception {
+  void openProxy() {
     proxy = FaultProxy.to(server.port());
-    bank = Bank.create(server);
+    bank = Watch.bankWithAccounts(server, 10);
   }
 
   @AfterEach
@@ -26,94 +26,57 @@ class RoundTripTest extends OneServer {
     proxy.close();
   }
 
+  /** Here BEGIN rides along with what comes after it, so it is a statement but no round trip. */
   @Test
-  void transferIsOneRoundTrip() throws Exception {
-    run("--accounts=10", "--transfers=0");
-    long few = roundTrips("--accounts=0", "--transfers=5");
-    long many = roundTrips("--accounts=0", "--transfers=25");
-    assertEquals(20, many - few);
+  void transferIsOneRoundTripAndNothingComesBetweenTwo() throws Exception {
+    List<String> statements =
+        run(bank.scriptThrough(proxy.port(), "--accounts=0", "--transfers=9"));
     assertEquals(1, proxy.connectionsOpened());
-    List<String> statements = proxy.statements();
-    int first = statements.indexOf(transferOf(statements));
-    Set<String> inARow = Set.copyOf(statements.subList(first, first + 25));
-    assertEquals(1, inARow.size(), () -> "between the transfers: " + inARow);
-    assertEquals(30, bank.ledger().size());
-  }
-
-  @Test
-  void eachWorkerPaysOneConnection() throws Exception {
-    run("--accounts=10", "--transfers=0");
-    long alone = roundTrips("--accounts=0", "--transfers=40");
-    assertEquals(1, proxy.connectionsOpened());
-    long four = roundTrips("--accounts=0", "--transfers=40", "--concurrency=4");
-    assertTrue(proxy.connectionsOpened() <= 4);
-    long repeated = transfersSent() - 40;
-    assertEquals(proxy.connectionsOpened() - 1, four - alone - repeated);
-  }
-
-  @Test
-  void connectingCostsTheStartUpAndTheVersion() throws Exception {
-    long roundTrips = roundTrips("--accounts=0", "--transfers=0");
-    List<String> statements = proxy.statements();
     assertEquals("SELECT version()", statements.get(0));
     assertTrue(statements.get(1).startsWith("CREATE TABLE"), statements::toString);
-    long begins = statements.stream().filter("BEGIN"::equals).count();
-    assertEquals(
-        1 + statements.size() - begins, roundTrips, () -> "BEGIN rides along: " + statements);
+    int first = indexOf(statements, "INSERT INTO transfers");
+    Set<String> inARow = Set.copyOf(statements.subList(first, first + 9));
+    assertEquals(1, inARow.size(), () -> "between the transfers: " + inARow);
+    assertEquals(1 + statements.size(), proxy.roundTrips(), statements::toString);
+    assertEquals(9, bank.ledger().size());
+  }
+
+  @Test
+  void accountsAreMadeAThousandAtATimeOutsideAnyTransaction() throws Exception {
+    List<String> statements =
+        run(bank.scriptThrough(proxy.port(), "--accounts=2500", "--transfers=0"));
+    assertEquals(3, statements.stream().filter(s -> s.contains("INSERT INTO accounts")).count());
+    assertEquals(1 + statements.size(), proxy.roundTrips(), statements::toString);
+    assertEquals(2_510, bank.balances().size());
   }
 
   @Test
   void basicTransferIsAtMostThreeRoundTrips() throws Exception {
-    proxy.mark();
-    Script.Result result = Script.of("BankBasic", "--url=" + bank.urlThrough(proxy.port())).run();
-    assertEquals(0, result.status(), result::err);
-    List<String> statements = proxy.statements();
+    List<String> statements = run(Script.of("BankBasic", "--url=" + bank.urlThrough(proxy.port())));
+    assertEquals(1, proxy.connectionsOpened());
+    assertTrue(statements.get(0).startsWith("CREATE TABLE"), statements::toString);
     long begins = statements.stream().filter("BEGIN"::equals).count();
     assertEquals(1 + statements.size() - begins, proxy.roundTrips(), "BEGIN rides along");
-    int update = indexOf(statements, "UPDATE");
+    int update = indexOf(statements, "UPDATE accounts");
     int begin = statements.subList(0, update).lastIndexOf("BEGIN");
     int commit = update + statements.subList(update, statements.size()).indexOf("COMMIT");
     assertTrue(commit - begin <= 3, () -> statements.subList(begin, commit + 1).toString());
     assertTrue(statements.get(begin + 1).contains("FOR UPDATE"), statements::toString);
   }
 
-  @Test
-  void basicConnectsWithTheStartUpAlone() throws Exception {
+  private List<String> run(Script script) throws Exception {
     proxy.mark();
-    Script.of("BankBasic", "--url=" + bank.urlThrough(proxy.port())).run();
-    assertEquals(1, proxy.connectionsOpened());
-    assertTrue(proxy.statements().get(0).startsWith("CREATE TABLE"), proxy.statements()::toString);
-  }
-
-  private long roundTrips(String... arguments) throws Exception {
-    proxy.mark();
-    run(arguments);
-    return proxy.roundTrips();
-  }
-
-  private void run(String... arguments) throws Exception {
-    Script.Result result = bank.scriptThrough(proxy.port(), arguments).run();
+    Script.Result result = script.run();
     assertEquals(0, result.status(), result::err);
+    return proxy.statements();
   }
 
-  private long transfersSent() {
-    return proxy.statements().stream().filter(RoundTripTest::isTransfer).count();
-  }
-
-  private static String transferOf(List<String> statements) {
-    return statements.stream().filter(RoundTripTest::isTransfer).findFirst().orElseThrow();
-  }
-
-  private static boolean isTransfer(String statement) {
-    return statement.contains("INSERT INTO transfers");
-  }
-
-  private static int indexOf(List<String> statements, String beginning) {
+  private static int indexOf(List<String> statements, String words) {
     for (int i = 0; i < statements.size(); i++) {
-      if (statements.get(i).startsWith(beginning)) {
+      if (statements.get(i).contains(words)) {
         return i;
       }
     }
-    throw new AssertionError("no " + beginning + " in " + statements);
+    throw new AssertionError("no " + words + " in " + statements);
   }
 }

@@ -1,10 +1,10 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.regex.MatchResult;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -15,19 +15,21 @@ record Told(Script.Result result) {
   private static final Pattern UUID_TEXT =
       Pattern.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");
 
-  /** The transfers told as made. */
+  /** The transfers told as made: a line each for the first ten, and a sum; BankLoad's sum alone. */
   long transfers() {
-    return count("Transfers: ([\\d,]+) committed");
+    return result.out().lines().filter(line -> line.startsWith("Moved ")).count()
+        + count("Made ([\\d,]+) more transfers\\.").orElse(0L)
+        + count("Transfers: ([\\d,]+) committed").orElse(0L);
   }
 
   /** The accounts told as created. */
   long accounts() {
-    return count("([\\d,]+) created");
+    return count("([\\d,]+) created\\.").orElseThrow(() -> new AssertionError(result));
   }
 
-  /** The retries told at the end; none are not told. */
+  /** The retries that BankLoad tells at the end; none are not told. */
   long retries() {
-    return result.out().contains("etries") ? count("(?:Retries|  \"retries\"): ([\\d,]+)") : 0;
+    return count("(?:Retries|  \"retries\"): ([\\d,]+)").orElse(0L);
   }
 
   /** The failed attempts, as they were told when they failed: "attempt 1 failed, next in ...". */
@@ -42,7 +44,7 @@ record Told(Script.Result result) {
     return result
         .err()
         .lines()
-        .filter(line -> line.startsWith("error: it is not known whether this was committed: "))
+        .filter(line -> line.matches("error: .*not known whether (it|this) was committed: .*"))
         .flatMap(line -> UUID_TEXT.matcher(line).results())
         .map(match -> UUID.fromString(match.group()))
         .collect(Collectors.toSet());
@@ -69,9 +71,18 @@ record Told(Script.Result result) {
     return this;
   }
 
-  private long count(String words) {
-    Matcher told = Pattern.compile(words).matcher(result.out());
-    assertTrue(told.find(), result::toString);
-    return Long.parseLong(told.group(1).replace(",", ""));
+  /** It told the total before and after, and they are the same and true. */
+  Told assertTotalOf(Bank bank) {
+    String line = "Total balance: %1$,d before, %1$,d after.".formatted(bank.total());
+    assertTrue(result.out().lines().anyMatch(line::equals), () -> line + "\n" + result);
+    return this;
+  }
+
+  private Optional<Long> count(String words) {
+    return Pattern.compile(words)
+        .matcher(result.out())
+        .results()
+        .map(told -> Long.valueOf(told.group(1).replace(",", "")))
+        .findFirst();
   }
 }

@@ -9,6 +9,7 @@ import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import org.jdbi.v3.core.HandleCallback;
+import org.jdbi.v3.core.Jdbi;
 
 /** A database on a test's server, how the scripts get there, and what is really in it. */
 record Bank(Server server, String database) {
@@ -45,6 +46,13 @@ record Bank(Server server, String database) {
   String urlThrough(int port) {
     String url = "postgresql://maxroach@localhost:" + port + "/" + database;
     return server.isSecure() ? url : url + "?sslmode=disable";
+  }
+
+  /** Connects as the scripts do, by their own code, by way of this port of this machine. */
+  Jdbi connect(int port) {
+    return server.isSecure()
+        ? BankSecure.connect(BankSecure.settings(urlThrough(port)), server.certs())
+        : BankInsecure.connect(BankInsecure.settings(urlThrough(port)));
   }
 
   /** BankInsecure or BankSecure, whichever the server takes, for this database. */

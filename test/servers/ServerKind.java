@@ -29,13 +29,4 @@ enum ServerKind {
       default -> Cockroach.start(secure);
     };
   }
-
-  /** Starts one that has only the user root, as a new cluster has. */
-  Server startNew() throws IOException {
-    return switch (this) {
-      case POSTGRESQL_INSECURE -> LocalCluster.builder().withoutBank().start();
-      case POSTGRESQL_SECURE -> LocalCluster.builder().secure().withoutBank().start();
-      default -> Cockroach.startNew(secure);
-    };
-  }
 }

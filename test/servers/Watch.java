@@ -47,9 +47,12 @@ record Watch(Bank bank) {
     await(() -> count(blocked) >= count);
   }
 
-  /** How many transfers are in the ledger now. */
-  int transfers() {
-    return count("SELECT count(*) FROM transfers");
+  /** Waits until maxroach has so many connections. */
+  void awaitConnections(int count) throws InterruptedException {
+    String connections =
+        "SELECT count(*) FROM pg_stat_activity"
+            + " WHERE usename = 'maxroach' AND datname = current_database()";
+    await(() -> count(connections) == count);
   }
 
   private void awaitRows(String table, int count) throws InterruptedException {
@@ -66,7 +69,8 @@ record Watch(Bank bank) {
         });
   }
 
-  private static void await(BooleanSupplier condition) throws InterruptedException {
+  /** Waits until this is so. */
+  static void await(BooleanSupplier condition) throws InterruptedException {
     long deadline = System.nanoTime() + PATIENCE.toNanos();
     while (!condition.getAsBoolean()) {
       assertTrue(System.nanoTime() < deadline, "waited in vain");

@@ -1,0 +1,120 @@
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.UUID;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import org.jdbi.v3.core.Jdbi;
+
+/**
+ * Makes transfers within the tests' JVM, by the scripts' own connection, statement and loop, and
+ * keeps what the loop told. TwinTest holds that both scripts have the same.
+ */
+final class Teller implements AutoCloseable {
+
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+  private final List<BankSecure.Retry> retries = new CopyOnWriteArrayList<>();
+  private final Map<UUID, Long> made = new TreeMap<>();
+  private final List<Long> accounts;
+  private final BankSecure.Session session;
+
+  private Teller(Jdbi database, List<Long> accounts) {
+    this.accounts = accounts;
+    this.session = new BankSecure.Session(database, PATIENCE, retries::add);
+  }
+
+  /** A session that need not be patient and tells nobody. */
+  static BankSecure.Session sessionOf(Bank bank) {
+    return new BankSecure.Session(bank.connect(bank.server().port()), PATIENCE, retry -> {});
+  }
+
+  /** Connects by way of this port. */
+  static Teller of(Bank bank, int port) {
+    return of(bank, bank.connect(port));
+  }
+
+  /** Connects by way of this, and finds the tables of the scripts or makes them. */
+  static Teller of(Bank bank, Jdbi database) {
+    Teller teller = new Teller(database, List.copyOf(bank.balances().keySet()));
+    BankSecure.createTables(teller.session);
+    return teller;
+  }
+
+  /** Makes so many, each between two random accounts. */
+  void transfer(int transfers) {
+    ThreadLocalRandom random = ThreadLocalRandom.current();
+    for (int i = 0; i < transfers; i++) {
+      UUID id = UUID.randomUUID();
+      int index = random.nextInt(accounts.size());
+      long source = accounts.get(index);
+      long target = accounts.get((index + random.nextInt(1, accounts.size())) % accounts.size());
+      long amount =
+          session.commit("transfer " + id, h -> BankSecure.transfer(h, id, source, target));
+      made.put(id, amount);
+    }
+  }
+
+  /** What the loop told, in its order. */
+  List<BankSecure.Retry> retries() {
+    return retries;
+  }
+
+  /** Waits until the loop has told this SQLSTATE. */
+  void awaitRetryAfter(String sqlState) throws InterruptedException {
+    Watch.await(() -> retries.stream().anyMatch(retry -> retry.sqlState().equals(sqlState)));
+  }
+
+  @Override
+  public void close() {
+    session.close();
+  }
+
+  /** Lets each make so many transfers, all at the same time. */
+  static Work start(List<Teller> tellers, int transfers) {
+    ExecutorService workers = Executors.newFixedThreadPool(tellers.size());
+    List<Future<?>> ends = new ArrayList<>();
+    for (Teller teller : tellers) {
+      ends.add(workers.submit(() -> teller.transfer(transfers)));
+    }
+    workers.shutdown();
+    return new Work(ends);
+  }
+
+  /** Transfers under way. */
+  record Work(List<Future<?>> ends) {
+
+    /** Whether none of them is done. */
+    boolean isUnderWay() {
+      return ends.stream().noneMatch(Future::isDone);
+    }
+
+    /** Waits for all, and fails as the first of them did. */
+    void await() throws Exception {
+      for (Future<?> end : ends) {
+        end.get(90, TimeUnit.SECONDS);
+      }
+    }
+  }
+
+  /** All that was told as moved is in the ledger, nothing else is, and each account shows it. */
+  static void assertExact(Bank bank, Map<Long, Long> atFirst, Teller... tellers) {
+    Map<UUID, Long> told = new TreeMap<>();
+    for (Teller teller : tellers) {
+      told.putAll(teller.made);
+    }
+    Map<UUID, Long> ledger =
+        bank.ledger().stream().collect(Collectors.toMap(Bank.Entry::id, Bank.Entry::amount));
+    assertEquals(new TreeMap<>(ledger), told);
+    bank.assertExact(atFirst);
+  }
+}

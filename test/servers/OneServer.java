@@ -1,18 +1,19 @@
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 
-/** Tests that share an insecure server, started before the first and stopped after the last. */
+/**
+ * Tests on an insecure server, which all such classes share, two of them at a time: each test works
+ * in a database of its own. The server ends with the program.
+ */
 abstract class OneServer {
 
-  static Server server;
+  static final Server server = start();
 
-  @BeforeAll
-  static void startServer() throws Exception {
-    server = LocalCluster.insecure();
-  }
-
-  @AfterAll
-  static void stopServer() {
-    server.close();
+  private static Server start() {
+    try {
+      return LocalCluster.insecure();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 }

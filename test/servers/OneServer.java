@@ -1,19 +1,18 @@
-import java.io.IOException;
-import java.io.UncheckedIOException;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 
-/**
- * Tests on an insecure server, which all such classes share, two of them at a time: each test works
- * in a database of its own. The server ends with the program.
- */
+/** Tests that share an insecure server, started before the first and stopped after the last. */
 abstract class OneServer {
 
-  static final Server server = start();
+  static Server server;
 
-  private static Server start() {
-    try {
-      return LocalCluster.insecure();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+  @BeforeAll
+  static void startServer() throws Exception {
+    server = LocalCluster.insecure();
+  }
+
+  @AfterAll
+  static void stopServer() {
+    server.close();
   }
 }

@@ -1,12 +1,7 @@
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.parallel.ResourceLock;
 
-/**
- * Tests that share an insecure and a secure server, from before the first to after the last. Of
- * such classes one runs at a time.
- */
-@ResourceLock("TwoServers")
+/** Tests that share an insecure and a secure server, from before the first to after the last. */
 abstract class TwoServers {
 
   static LocalCluster insecure;

@@ -36,8 +36,6 @@ class ReadmeTest {
 
   private static final int PORT = 26257;
 
-  private static final int MOST_LINES = 170;
-
   /** What is copied of the project, besides the files at its top. */
   private static final List<String> DIRECTORIES =
       List.of("bench", "lessons", "templates", "test", "tools");
@@ -180,11 +178,6 @@ class ReadmeTest {
             .filter(code -> !aliases.contains(code.replaceFirst("jbang ", "")))
             .toList();
     assertEquals(List.of(), unknown);
-  }
-
-  @Test
-  void isShort() throws IOException {
-    assertTrue(readme().lines().count() <= MOST_LINES);
   }
 
   @Test

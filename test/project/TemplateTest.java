@@ -33,8 +33,8 @@ class TemplateTest {
 
       String command =
           "jbang MyApp.java --url='%s' --certs-dir='%s'".formatted(cluster.url(), cluster.certs());
-      shell.runQuietly(command, folder);
-      shell.runQuietly(command, folder);
+      assertEquals("Runs: 1.\n", shell.runQuietly(command, folder));
+      assertEquals("Runs: 2.\n", shell.runQuietly(command, folder));
     }
   }
 

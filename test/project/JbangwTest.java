@@ -213,17 +213,20 @@ class JbangwTest {
     }
 
     @Test
-    void aCorruptFileInTheCacheIsFetchedAgainAndThenNeedsNoMaven() throws Exception {
+    void firstRunsAtOnceMendACorruptCacheAndLaterOnesNeedNoMaven() throws Exception {
       environment.put("XDG_CACHE_HOME", directory.resolve("cache").toString());
       plantCorruptJar(directory.resolve("cache"));
-      Result fetched = run("", List.of("version"));
-      assertEquals(0, fetched.status, fetched.err);
-      assertTrue(fetched.err.startsWith("Fetching JBang"), fetched.err);
+      List<Process> processes = List.of(start(List.of("version")), start(List.of("version")));
+      for (Process process : processes) {
+        Result first = finish(process, "");
+        assertEquals(0, first.status, first.err);
+        assertTrue(first.err.startsWith("Fetching JBang"), first.err);
+      }
       assertEquals(1, filesInCache(), "only the jar stays");
       Files.delete(tools.resolve("mvn"));
-      Result again = run("", List.of("version"));
-      assertEquals("", again.err);
-      assertEquals(fetched.out, again.out);
+      Result later = run("", List.of("version"));
+      assertEquals("", later.err);
+      assertTrue(later.out.matches("\\d+\\.\\d+\\.\\d+\n"), later.out);
     }
   }
 

@@ -1,4 +1,4 @@
-import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
@@ -48,7 +48,8 @@ class AliasTest {
     String script = Catalog.read().aliases().get(name).className();
     String catalog = "http://localhost:" + host.getAddress().getPort() + "/jbang-catalog.json";
     String command = "jbang " + name + "@" + catalog + " --version";
-    assertEquals(script + " 2.0\n", shell.runQuietly(command, shell.directory(name)));
+    String version = shell.runQuietly(command, shell.directory(name));
+    assertTrue(version.matches(script + " \\d+\\.\\d+\n"), version);
   }
 
   private static void answer(HttpExchange exchange) throws IOException {

@@ -14,14 +14,18 @@
 //SOURCES tools/*.java
 
 import java.io.IOException;
+import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Constants;
 import org.junit.jupiter.api.extension.AnnotatedElementContext;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,12 +48,24 @@ import org.junit.platform.launcher.core.LauncherExecutionRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 
 /**
- * Runs every test class that its own class path holds, or what the arguments name, and ends with a
- * line {@code N passed, N failed} and, if no test failed and at least one ran, exit status 0.
+ * Runs every test class that its own class path holds, or what the arguments name, two classes at a
+ * time, and ends with a line {@code N passed, N failed} and, if no test failed and at least one
+ * ran, exit status 0.
  */
 public final class BankTest {
 
   private static final long SECONDS_TO_END = 20;
+
+  /** Two classes run at a time, on two threads even while they wait, each in its own order. */
+  private static final Map<String, String> CONFIGURATION =
+      Map.of(
+          TempDir.DEFAULT_FACTORY_PROPERTY_NAME, TestDirectories.class.getName(),
+          Constants.PARALLEL_EXECUTION_ENABLED_PROPERTY_NAME, "true",
+          Constants.DEFAULT_EXECUTION_MODE_PROPERTY_NAME, "same_thread",
+          Constants.DEFAULT_CLASSES_EXECUTION_MODE_PROPERTY_NAME, "concurrent",
+          Constants.PARALLEL_CONFIG_EXECUTOR_SERVICE_PROPERTY_NAME, "worker_thread_pool",
+          Constants.PARALLEL_CONFIG_STRATEGY_PROPERTY_NAME, "fixed",
+          Constants.PARALLEL_CONFIG_FIXED_PARALLELISM_PROPERTY_NAME, "2");
 
   public static void main(String... arguments)
       throws IOException, URISyntaxException, InterruptedException {
@@ -102,8 +118,7 @@ public final class BankTest {
     var location = BankTest.class.getProtectionDomain().getCodeSource().getLocation();
     return LauncherDiscoveryRequestBuilder.request()
         .selectors(DiscoverySelectors.selectClasspathRoots(Set.of(Path.of(location.toURI()))))
-        .configurationParameter(
-            TempDir.DEFAULT_FACTORY_PROPERTY_NAME, TestDirectories.class.getName())
+        .configurationParameters(CONFIGURATION)
         .filters(EngineFilter.includeEngines("junit-jupiter"), named(names))
         .build();
   }
@@ -141,9 +156,11 @@ public final class BankTest {
   /** Tells each failure and skip as it happens, each class as it ends, and the sums. */
   private static final class Report implements TestExecutionListener {
     private final CancellationToken cancellation;
+    // A test may run a script in this program, and then System.out is the script's.
+    private final PrintStream out = System.out;
     private final Counts all = new Counts();
+    private final Map<String, Counts> classes = new HashMap<>();
     private TestPlan plan;
-    private Counts ofClass = new Counts();
 
     /** How many tests ended how. */
     private static final class Counts {
@@ -169,20 +186,20 @@ public final class BankTest {
     }
 
     @Override
-    public void executionStarted(TestIdentifier test) {
+    public synchronized void executionStarted(TestIdentifier test) {
       if (isTopClass(test)) {
-        ofClass = new Counts();
+        countsOf(test);
       }
     }
 
     @Override
-    public void executionSkipped(TestIdentifier test, String reason) {
+    public synchronized void executionSkipped(TestIdentifier test, String reason) {
       long tests = plan.getDescendants(test).stream().filter(TestIdentifier::isTest).count();
       skip(test, reason, Math.max(1, tests));
     }
 
     @Override
-    public void executionFinished(TestIdentifier test, TestExecutionResult result) {
+    public synchronized void executionFinished(TestIdentifier test, TestExecutionResult result) {
       switch (result.getStatus()) {
         case FAILED -> fail(test, result.getThrowable().orElse(null));
         case ABORTED ->
@@ -190,42 +207,51 @@ public final class BankTest {
         case SUCCESSFUL -> {
           if (test.isTest()) {
             all.passed++;
-            ofClass.passed++;
+            countsOf(test).passed++;
           }
         }
       }
       if (isTopClass(test)) {
-        long seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - ofClass.start);
-        System.out.println(test.getDisplayName() + ": " + ofClass + " (" + seconds + " s)");
+        Counts counts = countsOf(test);
+        long seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - counts.start);
+        out.println(test.getDisplayName() + ": " + counts + " (" + seconds + " s)");
       }
     }
 
     /** Prints the closing line and answers the exit status. */
-    int finish() {
+    synchronized int finish() {
       if (all.passed + all.failed == 0) {
         System.err.println("error: no test ran");
       }
-      System.out.println(all);
+      out.println(all);
       return all.failed == 0 && all.passed > 0 ? 0 : 1;
     }
 
     private void fail(TestIdentifier test, Throwable failure) {
       all.failed++;
-      ofClass.failed++;
-      System.out.println("FAILED " + name(test));
+      countsOf(test).failed++;
+      out.println("FAILED " + name(test));
       if (failure != null) {
         StringWriter trace = new StringWriter();
         failure.printStackTrace(new PrintWriter(trace));
-        System.out.println(trace);
+        out.println(trace);
       }
     }
 
     private void skip(TestIdentifier test, String reason, long tests) {
       all.skipped += tests;
-      ofClass.skipped += tests;
+      countsOf(test).skipped += tests;
       if (!cancellation.isCancellationRequested()) {
-        System.out.println("skipped " + name(test) + ": " + reason);
+        out.println("skipped " + name(test) + ": " + reason);
       }
+    }
+
+    private Counts countsOf(TestIdentifier test) {
+      TestIdentifier topClass = test;
+      while (!isTopClass(topClass) && plan.getParent(topClass).isPresent()) {
+        topClass = plan.getParent(topClass).get();
+      }
+      return classes.computeIfAbsent(topClass.getUniqueId(), id -> new Counts());
     }
 
     /** The names from the test's class down to it. */

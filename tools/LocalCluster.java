@@ -35,9 +35,9 @@ import picocli.CommandLine.Option;
 
 /**
  * An embedded PostgreSQL in the shape of a CockroachDB cluster: SERIALIZABLE unless told otherwise,
- * a superuser root, a database defaultdb, and, unless left to {@code --init}, the user maxroach and
- * the database bank. Insecure, it lets everyone in; secure, it demands TLS and a client
- * certificate. It can be killed and started again on its data.
+ * a superuser root, a database defaultdb, the user maxroach and his database bank. Insecure, it
+ * lets everyone in; secure, it demands TLS and a client certificate. It can be killed and started
+ * again on its data.
  */
 public final class LocalCluster implements Server {
 
@@ -56,7 +56,7 @@ public final class LocalCluster implements Server {
   private LocalCluster(Builder shape) throws IOException {
     this.shape = shape;
     this.port = shape.port == 0 ? Server.freePort() : shape.port;
-    this.directory = TemporaryDirectory.create("local-server-");
+    this.directory = TemporaryDirectory.create("local-cluster-");
     this.data = directory.path().resolve("data");
     this.certs = shape.certs == null ? directory.path().resolve("certs") : shape.certs;
   }
@@ -236,7 +236,7 @@ public final class LocalCluster implements Server {
     synchronized (LocalCluster.class) {
       if (template == null) {
         Runtime.getRuntime().addShutdownHook(new Thread(LocalCluster::closeAll));
-        template = TemporaryDirectory.create("local-server-template-");
+        template = TemporaryDirectory.create("local-cluster-template-");
       }
       Path initialized = template.path().resolve("data");
       if (Files.exists(initialized)) {
@@ -296,7 +296,7 @@ public final class LocalCluster implements Server {
       settings.putAll(tlsSettings());
     }
     List<String> lines = new ArrayList<>();
-    settings.forEach((name, value) -> lines.add(name + " = '" + value.replace("'", "''") + "'"));
+    settings.forEach((name, value) -> lines.add(name + " = " + literal(value)));
     Files.write(data.resolve("postgresql.conf"), lines, StandardOpenOption.APPEND);
     Files.write(data.resolve("pg_hba.conf"), accessLines());
   }
@@ -331,18 +331,14 @@ public final class LocalCluster implements Server {
   private void createUsers() {
     // On CockroachDB who may use a database may create tables in its schema public.
     asSuperuser("template1").useHandle(h -> h.execute("GRANT ALL ON SCHEMA public TO PUBLIC"));
-    asSuperuser("postgres").useHandle(this::createUsers);
-  }
-
-  private void createUsers(Handle handle) {
-    handle.execute("CREATE ROLE root SUPERUSER LOGIN");
-    handle.execute("CREATE DATABASE defaultdb OWNER root");
-    if (shape.bank) {
-      String password =
-          shape.password == null ? "" : " PASSWORD '" + shape.password.replace("'", "''") + "'";
-      handle.execute("CREATE ROLE maxroach LOGIN" + password);
-      handle.execute("CREATE DATABASE bank OWNER root");
-      handle.execute("GRANT ALL ON DATABASE bank TO maxroach");
+    try (Handle handle = asSuperuser("postgres").open()) {
+      handle.execute("CREATE ROLE root SUPERUSER LOGIN");
+      handle.execute("CREATE DATABASE defaultdb OWNER root");
+      if (shape.bank) {
+        String password = shape.password == null ? "" : " PASSWORD " + literal(shape.password);
+        handle.execute("CREATE ROLE maxroach LOGIN" + password);
+        handle.execute("CREATE DATABASE bank OWNER maxroach");
+      }
     }
   }
 
@@ -415,6 +411,10 @@ public final class LocalCluster implements Server {
     }
   }
 
+  private static String literal(String text) {
+    return "'" + text.replace("'", "''") + "'";
+  }
+
   /** PostgreSQL takes a backslash in its configuration for an escape. */
   private static String portable(Path path) {
     return path.toString().replace('\\', '/');
@@ -423,45 +423,41 @@ public final class LocalCluster implements Server {
   /** The command line: one server, until Ctrl-C. */
   @Command(
       name = "LocalCluster",
+      version = "LocalCluster 2.0",
       mixinStandardHelpOptions = true,
-      version = "LocalCluster 1.0",
       description = {
-        "Stands in for a CockroachDB cluster where there is none: a PostgreSQL in its shape.",
-        "Like a new cluster it has only the user root, and loses all it holds when stopped."
+        "Stands in for a CockroachDB cluster where there is none: a PostgreSQL",
+        "in its shape, with the user maxroach and the database bank. It loses all",
+        "it holds when it stops."
       },
       footer = {
-        "",
-        "Example: ./jbangw test/LocalCluster.java --secure --port=26257 --certs-dir=certs",
-        "",
-        "Exit status: 1 it could not start, 2 the command line is wrong,",
-        "  130 or 143 it was stopped by Ctrl-C or SIGTERM."
+        "%nExit status: 1 it could not start, 2 wrong command line, 130 stopped by Ctrl-C.",
+        "Example: jbang tools/LocalCluster.java --secure"
       })
   private static final class StandIn implements Callable<Integer> {
+
+    private static final int DEFAULT_PORT = 26257;
+    private static final Path DEFAULT_CERTS = Path.of("certs");
 
     @Option(names = "--secure", description = "Demand TLS and a client certificate.")
     private boolean secure;
 
-    @Option(
-        names = "--port",
-        defaultValue = "26257",
-        description = "The port to listen on (default: ${DEFAULT-VALUE}).")
-    private int port;
+    @Option(names = "--port", description = "Where to listen; ${DEFAULT-VALUE} by default.")
+    private int port = DEFAULT_PORT;
 
     @Option(
         names = "--certs-dir",
-        defaultValue = "certs",
-        paramLabel = "<folder>",
         description = {
-          "The certificates, as `cockroach cert` leaves them (default: ${DEFAULT-VALUE}).",
-          "If the folder has none, they are made there."
+          "With --secure, where certificates are, or are made;",
+          "${DEFAULT-VALUE} by default."
         })
-    private Path certs;
+    private Path certs = DEFAULT_CERTS;
 
     @Override
     public Integer call() throws InterruptedException {
       try {
         requireFreePort();
-        Builder shape = builder().port(port).withoutBank();
+        Builder shape = builder().port(port);
         if (secure) {
           prepareCertificates();
           shape.certs(certs);
@@ -502,17 +498,18 @@ public final class LocalCluster implements Server {
           server
               .asSuperuser("postgres")
               .withHandle(h -> h.createQuery("SHOW server_version").mapTo(String.class).one());
-      String url = server.url();
-      System.out.printf("PostgreSQL %s stands in for CockroachDB%n", version);
-      System.out.printf("  URL   %s%n", url);
-      if (secure) {
-        System.out.printf("  TLS   client certificates demanded, from %s%n", certs);
+      String next = secure ? "jbang BankSecure.java" : "jbang BankInsecure.java";
+      if (port != DEFAULT_PORT) {
+        next += " --url='" + server.url() + "'";
       }
-      System.out.printf("Like a new cluster it has only the user root, so let the script begin:%n");
-      System.out.printf(
-          "  ./jbangw %s.java --init --url='%s'%s%n",
-          secure ? "BankSecure" : "BankInsecure", url, secure ? " --certs-dir=" + certs : "");
-      System.out.printf("Ctrl-C stops it and deletes its data.%n");
+      if (secure && !certs.equals(DEFAULT_CERTS)) {
+        next += " --certs-dir='" + certs + "'";
+      }
+      String encryption = secure ? "secure, with the certificates in " + certs : "insecure";
+      System.out.println("PostgreSQL " + version + " stands in for CockroachDB, " + encryption);
+      System.out.println("  URL   " + server.url());
+      System.out.println("  next  " + next);
+      System.out.println("Ctrl-C stops it and deletes its data.");
     }
   }
 }

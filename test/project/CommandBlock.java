@@ -13,14 +13,14 @@ import org.commonmark.node.Text;
 import org.commonmark.parser.Parser;
 
 /**
- * A command of a Markdown page, the section it stands in, and what the page shows of its output:
- * the block that directly follows is standard output, one that follows a sentence standard error.
+ * A command of a Markdown page, the section it stands in, and what the page shows of its output,
+ * which is the block that directly follows.
  */
-record CommandBlock(String section, String command, List<String> output, List<String> errors) {
+record CommandBlock(String section, String command, List<String> output) {
 
   private static final Set<String> OUTPUT = Set.of("text", "json");
 
-  /** The page's commands, in its order. */
+  /** The page's commands, in its order. Throws where a block is neither commands nor output. */
   static List<CommandBlock> read(String page) {
     Blocks blocks = new Blocks();
     Parser.builder().build().parse(page).accept(blocks);
@@ -58,11 +58,10 @@ record CommandBlock(String section, String command, List<String> output, List<St
     public void visit(FencedCodeBlock block) {
       if (block.getInfo().equals("sh")) {
         addCommands(block);
-      } else if (!isOutput(block)) {
+      } else if (!isOutput(block) || !isCommands(block.getPrevious())) {
         throw new IllegalArgumentException(
-            "neither sh nor output, but '%s':\n%s".formatted(block.getInfo(), block.getLiteral()));
-      } else if (!isCommands(block.getPrevious())) {
-        addErrors(lines(block));
+            "neither sh nor its output, but '%s':\n%s"
+                .formatted(block.getInfo(), block.getLiteral()));
       }
     }
 
@@ -72,20 +71,16 @@ record CommandBlock(String section, String command, List<String> output, List<St
     }
 
     private void addCommands(FencedCodeBlock block) {
-      List<String> commands = List.of(block.getLiteral().strip().split("(?<!\\\\)\n"));
+      List<String> commands =
+          block.getLiteral().lines().filter(line -> !line.startsWith("#")).toList();
       List<String> output =
-          isOutput(block.getNext()) ? lines((FencedCodeBlock) block.getNext()) : List.of();
+          isOutput(block.getNext())
+              ? ((FencedCodeBlock) block.getNext()).getLiteral().lines().toList()
+              : List.of();
       if (commands.size() > 1 && !output.isEmpty()) {
         throw new IllegalArgumentException("output of which of these?\n" + block.getLiteral());
       }
-      for (String command : commands) {
-        found.add(new CommandBlock(section, command, output, List.of()));
-      }
-    }
-
-    private void addErrors(List<String> errors) {
-      CommandBlock last = found.remove(found.size() - 1);
-      found.add(new CommandBlock(last.section, last.command, last.output, errors));
+      commands.forEach(command -> found.add(new CommandBlock(section, command, output)));
     }
 
     private static boolean isCommands(Node node) {
@@ -94,10 +89,6 @@ record CommandBlock(String section, String command, List<String> output, List<St
 
     private static boolean isOutput(Node node) {
       return node instanceof FencedCodeBlock block && OUTPUT.contains(block.getInfo());
-    }
-
-    private static List<String> lines(FencedCodeBlock block) {
-      return block.getLiteral().lines().toList();
     }
   }
 }

@@ -1,4 +1,4 @@
-//DEPS com.google.code.gson:gson:2.14.0
+//DEPS com.google.code.gson:gson:2.15.0
 //DEPS org.yaml:snakeyaml:2.5
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -20,15 +20,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.DisabledOnOs;
-import org.junit.jupiter.api.condition.OS;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.yaml.snakeyaml.LoaderOptions;
@@ -140,7 +138,10 @@ class RepositoryTest {
 
       List<Dependency> find() throws IOException {
         List<Dependency> found = new ArrayList<>();
-        for (Path file : files()) {
+        for (Path file : Project.files()) {
+          if (managerFilePatterns.stream().noneMatch(pattern -> matches(pattern, file))) {
+            continue;
+          }
           String text = Files.readString(Project.root().resolve(file));
           for (String regex : matchStrings) {
             Matcher matcher = Pattern.compile(regex).matcher(text);
@@ -151,16 +152,6 @@ class RepositoryTest {
           }
         }
         return found;
-      }
-
-      private List<Path> files() throws IOException {
-        try (Stream<Path> all = Files.walk(Project.root())) {
-          return all.filter(Files::isRegularFile)
-              .map(Project.root()::relativize)
-              .filter(file -> !file.startsWith(".git"))
-              .filter(file -> managerFilePatterns.stream().anyMatch(p -> matches(p, file)))
-              .toList();
-        }
       }
 
       /** As Renovate does: a regular expression between slashes, else a glob. */
@@ -212,14 +203,12 @@ class RepositoryTest {
     /** Each line that JBang reads a dependency from, without what may follow the version. */
     private static Stream<String> lines() throws IOException {
       List<String> lines = new ArrayList<>();
-      try (Stream<Path> files = Files.walk(Project.root())) {
-        for (Path file :
-            (Iterable<Path>)
-                files.filter(f -> f.toString().matches(".*\\.java(\\.qute)?"))::iterator) {
-          Files.readAllLines(file).stream()
+      for (Path file : Project.files()) {
+        if (file.toString().matches(".*\\.java(\\.qute)?")) {
+          Project.read(file.toString())
+              .lines()
               .filter(line -> line.startsWith("//DEPS") && !line.contains("{"))
-              .map(line -> Project.root().relativize(file) + " " + line.replaceAll("@.*", ""))
-              .forEach(lines::add);
+              .forEach(line -> lines.add(file + " " + line.replaceAll("@.*", "")));
         }
       }
       return lines.stream();
@@ -240,104 +229,45 @@ class RepositoryTest {
 
   /** The names that JBang knows in this folder. */
   @Nested
-  @DisabledOnOs(value = OS.WINDOWS, disabledReason = "jbangw is a shell script")
-  class Catalog {
-
-    private record Contents(Map<String, Alias> aliases, Map<String, Template> templates) {}
-
-    private record Alias(
-        @SerializedName("script-ref") String script, String description, List<String> arguments) {
-
-      String className() {
-        return script.replace(".java", "");
-      }
-    }
-
-    private record Template(
-        @SerializedName("file-refs") Map<String, String> files, String description) {}
+  class Names {
 
     static Set<String> aliases() throws IOException {
-      return contents().aliases.keySet();
+      return Catalog.read().aliases().keySet();
     }
 
     @ParameterizedTest
     @MethodSource("aliases")
     void anAliasIsItsScriptAndNoMore(String name) throws IOException {
-      Alias alias = alias(name);
-      String described = Project.read(alias.script).lines().skip(1).findFirst().orElseThrow();
-      assertEquals(described, "//DESCRIPTION " + alias.description);
-      assertNull(alias.arguments, "JBang would put them before the user's");
-    }
-
-    @ParameterizedTest
-    @MethodSource("aliases")
-    void anAliasRunsItsScript(String name) throws Exception {
-      Script.Result result = Project.jbangw(name, "--version");
-      assertEquals(alias(name).className() + " 1.0\n", result.out(), result::err);
+      Catalog.Alias alias = Catalog.read().aliases().get(name);
+      String described = Project.read(alias.script()).lines().skip(1).findFirst().orElseThrow();
+      assertEquals(described, "//DESCRIPTION " + alias.description());
+      assertNull(alias.arguments(), "JBang would put them before the user's");
     }
 
     @Test
-    void theListTellsWhatEachAliasIsFor() throws Exception {
-      String list = Project.jbangw("alias", "list").out();
-      for (String name : aliases()) {
-        String lines = name + "\n   " + alias(name).description + "\n";
-        assertTrue(list.contains(lines), () -> lines + "\n" + list);
+    void everyScriptOfAUserHasAnAlias() throws IOException {
+      Set<String> scripts = new TreeSet<>();
+      for (Path file : Project.files()) {
+        if (file.toString().matches("((tools|lessons).)?\\w+\\.java")
+            && Project.read(file.toString()).startsWith("///usr/bin/env jbang")) {
+          scripts.add(file.toString().replace('\\', '/'));
+        }
       }
-    }
-
-    @ParameterizedTest
-    @MethodSource("aliases")
-    void theScriptTellsTheSameOfItself(String name) throws Exception {
-      Alias alias = alias(name);
-      assertEquals(alias.description + "\n", Project.jbangw("info", "docs", alias.script).out());
+      Set<String> named =
+          Catalog.read().aliases().values().stream()
+              .map(Catalog.Alias::script)
+              .collect(Collectors.toCollection(TreeSet::new));
+      assertEquals(scripts, named);
     }
 
     @Test
     void everyTemplateIsDescribedAndHasItsFiles() throws IOException {
-      Map<String, Template> templates = contents().templates;
-      for (Template template : templates == null ? List.<Template>of() : templates.values()) {
-        assertFalse(template.description.isBlank());
-        for (String file : template.files.values()) {
+      for (Catalog.Template template : Catalog.read().templates().values()) {
+        assertFalse(template.description().isBlank());
+        for (String file : template.files().values()) {
           assertTrue(Files.isRegularFile(Project.root().resolve(file)), file);
         }
       }
-    }
-
-    /** As the README says to make it, and as bash uses it when the user types a tab. */
-    @ParameterizedTest
-    @MethodSource("aliases")
-    void aCompletionScriptCompletesTheOptions(String name, @TempDir Path folder) throws Exception {
-      Path script = folder.resolve(name + "_completion");
-      String className = alias(name).className();
-      Project.jbangw(
-          "--main=picocli.AutoComplete",
-          name,
-          "--force",
-          "--name=" + name,
-          "--completionScript=" + script,
-          className);
-      String typeTab =
-          ". \"$0\"; COMP_WORDS=(\"$1\" --) COMP_CWORD=1; _complete_\"$1\" 2>/dev/null;"
-              + " printf '%s\\n' \"${COMPREPLY[@]}\"";
-      Script.Result completed = Project.run("bash", "-c", typeTab, script.toString(), name);
-      Set<String> offered = completed.out().lines().collect(Collectors.toSet());
-      assertEquals(longOptions(Project.jbangw(name, "--help").out()), offered, completed::err);
-    }
-
-    private static Set<String> longOptions(String help) {
-      return Pattern.compile("^ +(?:-\\w, )?(--[\\w-]+)", Pattern.MULTILINE)
-          .matcher(help)
-          .results()
-          .map(result -> result.group(1))
-          .collect(Collectors.toSet());
-    }
-
-    private static Alias alias(String name) throws IOException {
-      return contents().aliases.get(name);
-    }
-
-    private static Contents contents() throws IOException {
-      return JSON.fromJson(Project.read("jbang-catalog.json"), Contents.class);
     }
   }
 }

@@ -61,7 +61,7 @@ record Door(ServerSocket socket) implements AutoCloseable {
   }
 
   /** Does it on a thread of its own, which keeps no program from its end. */
-  static void inBackground(Task task) {
+  static Thread inBackground(Task task) {
     Thread thread =
         new Thread(
             () -> {
@@ -73,5 +73,6 @@ record Door(ServerSocket socket) implements AutoCloseable {
             });
     thread.setDaemon(true);
     thread.start();
+    return thread;
   }
 }

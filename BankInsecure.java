@@ -397,11 +397,6 @@ public final class BankInsecure implements Callable<Integer> {
         .replace("+", "%2B");
   }
 
-  private static String place(Properties settings) {
-    String database = ", database " + settings.get("PGDBNAME") + ", user " + settings.get("user");
-    return printable(settings.get("PGHOST") + ":" + settings.get("PGPORT") + database);
-  }
-
   // ---- Command line ----
 
   public static void main(String... arguments) {
@@ -438,6 +433,11 @@ public final class BankInsecure implements Callable<Integer> {
     }
     System.err.println("error: " + reason);
     return e instanceof ParameterException ? 2 : e instanceof Failure f ? f.status : 1;
+  }
+
+  private static String place(Properties settings) {
+    String database = ", database " + settings.get("PGDBNAME") + ", user " + settings.get("user");
+    return printable(settings.get("PGHOST") + ":" + settings.get("PGPORT") + database);
   }
 
   /** What the innermost cause says, which is the server or the network. */

@@ -348,12 +348,12 @@ public final class BankSecure implements Callable<Integer> {
         .forEach(settings::remove);
     try {
       useCertificates(settings, certificates);
-    } catch (IOException | IllegalArgumentException | SQLException e) {
-      throw new ConnectionException(new IOException("cannot use " + e.getMessage()));
+    } catch (Exception e) {
+      throw new ConnectionException(new IOException("certificate or key: " + e.getMessage()));
     }
     if (!settings.containsKey("sslcert") && !settings.containsKey("password")) {
       if (System.console() == null) {
-        throw new ConnectionException(new IOException("no certificate and no password"));
+        throw new ConnectionException(new IOException("no certificate, and no PGPASSWORD"));
       }
       char[] typed = System.console().readPassword("Password of %s: ", settings.get("user"));
       settings.setProperty("password", typed == null ? "" : new String(typed));
@@ -362,8 +362,7 @@ public final class BankSecure implements Callable<Integer> {
   }
 
   /** Takes the files of the folder, by the names that cockroach cert gives, unless the URL does. */
-  private static void useCertificates(Properties settings, Path folder)
-      throws IOException, SQLException {
+  private static void useCertificates(Properties settings, Path folder) throws Exception {
     String client = "client." + settings.get("user");
     String key = Files.exists(folder.resolve(client + ".key.pk8")) ? ".key.pk8" : ".key";
     useIfThere(settings, "sslrootcert", folder.resolve("ca.crt"));
@@ -387,7 +386,7 @@ public final class BankSecure implements Callable<Integer> {
   }
 
   /** Puts the PKCS#1 key that cockroach cert writes into the form that pgjdbc reads (RFC 5208). */
-  private static Path pkcs8(Path key) throws IOException, SQLException {
+  private static Path pkcs8(Path key) throws Exception {
     BaseX509KeyManager.validateKeyFilePermissions(key);
     String pem = Files.readString(key, StandardCharsets.ISO_8859_1);
     String[] parts = pem.split("-----(BEGIN|END) RSA PRIVATE KEY-----");
@@ -458,11 +457,6 @@ public final class BankSecure implements Callable<Integer> {
         .replace("+", "%2B");
   }
 
-  private static String place(Properties settings) {
-    String database = ", database " + settings.get("PGDBNAME") + ", user " + settings.get("user");
-    return printable(settings.get("PGHOST") + ":" + settings.get("PGPORT") + database);
-  }
-
   // ---- Command line ----
 
   public static void main(String... arguments) {
@@ -499,6 +493,11 @@ public final class BankSecure implements Callable<Integer> {
     }
     System.err.println("error: " + reason);
     return e instanceof ParameterException ? 2 : e instanceof Failure f ? f.status : 1;
+  }
+
+  private static String place(Properties settings) {
+    String database = ", database " + settings.get("PGDBNAME") + ", user " + settings.get("user");
+    return printable(settings.get("PGHOST") + ":" + settings.get("PGPORT") + database);
   }
 
   /** What the innermost cause says, which is the server or the network. */

@@ -236,7 +236,7 @@ public final class BankBasic implements Callable<Integer> {
 
   private static int report(Exception e) {
     boolean unknown = e instanceof TransactionException && sqlState(e).matches(CONNECTION_LOST);
-    String hint = e instanceof ConnectionException ? "; start the server, or correct the URL" : "";
+    String hint = e instanceof ConnectionException ? "\nStart the server, or correct the URL." : "";
     String reason = (unknown ? "COMMIT was sent and its answer lost: " : "") + reason(e) + hint;
     if (e instanceof ParameterException) {
       // What stands behind may be a password.

@@ -22,6 +22,9 @@ class RestartTest {
 
   private static final int WORKERS = 6;
 
+  /** Of each worker: so many that the last is made long after the server was killed. */
+  private static final int TRANSFERS = 2_000;
+
   private static LocalCluster server;
 
   @BeforeParameterizedClassInvocation
@@ -43,7 +46,7 @@ class RestartTest {
     Bank bank = Watch.bankWithAccounts(server, 1_000);
     Map<Long, Long> atFirst = bank.balances();
     Teller[] tellers = tellers(bank);
-    Teller.Work work = Teller.start(List.of(tellers), 500);
+    Teller.Work work = Teller.start(List.of(tellers), TRANSFERS);
     for (int kill = 1; kill <= 2; kill++) {
       Watch.of(bank).awaitTransfers(500 * kill);
       server.killHard();
@@ -51,7 +54,7 @@ class RestartTest {
       server.startAgain();
     }
     work.await();
-    assertEquals(500 * WORKERS, bank.ledger().size());
+    assertEquals(TRANSFERS * WORKERS, bank.ledger().size());
     Teller.assertExact(bank, atFirst, tellers);
     for (Teller teller : tellers) {
       assertTrue(teller.retries().size() >= 2, teller.retries()::toString);
@@ -65,7 +68,7 @@ class RestartTest {
     Bank bank = Watch.bankWithAccounts(server, 1_000);
     Map<Long, Long> atFirst = bank.balances();
     Teller[] tellers = tellers(bank);
-    Teller.Work work = Teller.start(List.of(tellers), 500);
+    Teller.Work work = Teller.start(List.of(tellers), TRANSFERS);
     Watch.of(bank).awaitTransfers(500);
     try (Handle last = server.asSuperuser(bank.database()).open()) {
       drain(last);
@@ -78,7 +81,7 @@ class RestartTest {
     }
     server.startAgain();
     work.await();
-    assertEquals(500 * WORKERS, bank.ledger().size());
+    assertEquals(TRANSFERS * WORKERS, bank.ledger().size());
     Teller.assertExact(bank, atFirst, tellers);
     Stream.of(tellers).forEach(Teller::close);
   }

@@ -115,7 +115,7 @@ class ErrorTest {
                 5,
                 "certificate",
                 "PGPASSWORD"),
-            error("nobody's password", secure("clerk", none), 5, "certificate", "password"),
+            error("nobody's password", secure("clerk", none), 5, "certificate", "PGPASSWORD"),
             error("a wrong password", secure("clerk:geheim", none), 5, "authentication failed"),
             error("another user's", secure("maxroach", other), 5, "certificate", certificates),
             error("of another CA", secure("maxroach", foreignClient), 5, "certificate"),

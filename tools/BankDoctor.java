@@ -20,7 +20,9 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -79,6 +81,9 @@ public final class BankDoctor implements Callable<Integer> {
   private Mends mends;
   private String plainUrl;
   private boolean secure;
+
+  /** The key's file, as given or as found. */
+  private String key;
 
   /** What may be why a login is refused; empty if nothing. */
   private String doubt = "";
@@ -267,13 +272,15 @@ public final class BankDoctor implements Callable<Integer> {
 
   private Jdbi verify(List<Host> hosts) {
     keep(hosts);
+    String found = mends.certificates().resolve("client." + settings.get("user")) + ".key";
+    found = Files.exists(Path.of(found + ".pk8")) ? found + ".pk8" : found;
     Properties all = Driver.parseURL("jdbc:postgresql://", settings);
     boolean password = !all.getProperty("password", "").isEmpty();
     if (!password) {
       // Or BankSecure would ask for one.
       settings.setProperty("password", "");
     }
-    Object key = settings.get("sslkey");
+    key = settings.getProperty("sslkey", found);
     Jdbi database = null;
     String trouble = "";
     try {
@@ -281,11 +288,10 @@ public final class BankDoctor implements Callable<Integer> {
     } catch (BankSecure.Failure | IllegalArgumentException e) {
       trouble = reason(e);
     }
-    CertificateChecks checks =
-        new CertificateChecks(examination, mends, mends.certificates(), settings);
+    CertificateChecks checks = new CertificateChecks(examination, mends, settings, key);
     X509TrustManager authorities = checks.checkAuthorities(hosts.get(0));
     keep(examination.all(hosts, host -> checks.checkServer(host, authorities)));
-    doubt = checks.checkClient(authorities, key, password);
+    doubt = checks.checkClient(authorities, password);
     if (database == null) {
       String command = mends.createClient(mends.certificates());
       throw new Examination.Broken("key", trouble, "Make it anew:", command);
@@ -360,7 +366,9 @@ public final class BankDoctor implements Callable<Integer> {
       String mark = check.holds() == null ? "–" : check.holds() ? "✓" : "✗";
       out.printf("%s %-9s %s%n", mark, check.link(), printable(check.seen(), 600));
       if (check.link().equals("URL") && check.holds()) {
-        out.printf("            %s%n", printable(jdbcUrl() + " with " + properties(), 600));
+        out.printf("            %s%n", printable(jdbcUrl(), 600));
+        String properties = properties().toString().replaceAll("^.|.$", "");
+        out.printf("            %s%n", printable(properties, 600));
       }
     }
     String link = broken == null ? "" : "The first broken link is " + broken.link + ". ";
@@ -408,9 +416,11 @@ public final class BankDoctor implements Callable<Integer> {
     for (String name : settings.stringPropertyNames()) {
       String value = settings.getProperty(name);
       if (!name.matches(ours) && !value.isEmpty()) {
-        properties.put(name, name.toLowerCase().endsWith("password") ? "***" : value);
+        properties.put(name, name.matches("(?i).*password") ? "***" : value);
       }
     }
+    // BankSecure's own is gone after the run.
+    properties.computeIfPresent("sslkey", (name, value) -> key);
     return properties;
   }
 

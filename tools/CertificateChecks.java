@@ -21,6 +21,9 @@ import org.postgresql.ssl.PGjdbcHostnameVerifier;
 /** BankDoctor's look at the certificates of servers, and at the client's own with its key. */
 final class CertificateChecks {
 
+  /** Java's words for a certificate that its authority signed for something else. */
+  private static final String PURPOSE = "(?i).*(usage|extension|constraint|algorithm).*";
+
   private final Examination examination;
   private final Mends mends;
   private final Path folder;
@@ -28,11 +31,14 @@ final class CertificateChecks {
   /** As BankSecure has completed them. */
   private final Properties settings;
 
-  CertificateChecks(Examination examination, Mends mends, Path folder, Properties settings) {
+  private final Path key;
+
+  CertificateChecks(Examination examination, Mends mends, Properties settings, String key) {
     this.examination = examination;
     this.mends = mends;
-    this.folder = folder;
+    this.folder = mends.certificates();
     this.settings = settings;
+    this.key = Path.of(key);
   }
 
   // ---- The server's ----
@@ -96,7 +102,8 @@ final class CertificateChecks {
       try {
         authorities.checkServerTrusted(chain, "UNKNOWN");
       } catch (CertificateException e) {
-        if (!BankDoctor.reason(e).matches("(?i).*(usage|extension|constraint|algorithm).*")) {
+        boolean own = issuer.equals(chain[0].getSubjectX500Principal().toString());
+        if (!own && !BankDoctor.reason(e).matches(PURPOSE)) {
           String seen = host + " shows a certificate of " + issuer + ", and not of that CA";
           throw untrusted("server", seen, host);
         }
@@ -145,15 +152,12 @@ final class CertificateChecks {
    * Checks the client's certificate and key. Answers what may be why a login is refused; whether it
    * is, only the login tells.
    *
-   * @param urlsKey the URL's own sslkey, or null
    * @param password whether there is one
    */
-  String checkClient(X509TrustManager authorities, Object urlsKey, boolean password) {
+  String checkClient(X509TrustManager authorities, boolean password) {
     String user = settings.getProperty("user");
     String files = folder.resolve("client." + user).toString();
     Path file = Path.of(settings.getProperty("sslcert", files + ".crt"));
-    boolean hasPkcs8 = Files.exists(Path.of(files + ".key.pk8"));
-    Path key = Path.of(urlsKey == null ? files + (hasPkcs8 ? ".key.pk8" : ".key") : "" + urlsKey);
     if (!settings.containsKey("sslcert") && !Files.exists(key)) {
       String none = "there is no " + file;
       String neither = none + ", and no password in the URL, PGPASSWORD or ~/.pgpass";
@@ -168,7 +172,7 @@ final class CertificateChecks {
       String subject = chain[0].getSubjectX500Principal().toString();
       String seen = file + " is for " + subject + ", until " + CertificateFiles.until(chain[0]);
       examination.holds("client", "%s", doubt.isEmpty() ? seen : doubt);
-      checkKey(key, chain[0].getPublicKey());
+      checkKey(chain[0].getPublicKey());
       return doubt;
     } catch (IOException | CertificateException e) {
       String seen = file + " cannot be used: " + BankDoctor.reason(e);
@@ -195,7 +199,7 @@ final class CertificateChecks {
     }
   }
 
-  private void checkKey(Path key, PublicKey partner) {
+  private void checkKey(PublicKey partner) {
     try {
       if (Files.isDirectory(key)) {
         throw new IOException("it is a folder");
@@ -211,9 +215,8 @@ final class CertificateChecks {
         throw new Examination.Broken("key", seen, "Put it into PKCS#8 in DER:", command);
       }
       CertificateFiles.requirePair(Path.of(settings.getProperty("sslkey")), partner);
-      String hint = "; a program of your own wants PKCS#8: " + mends.inDer(key);
-      String own = form.equals("PKCS#1") ? hint : "";
-      examination.holds("key", "%s is %s, private, and that certificate's%s", key, form, own);
+      String alone = form.equals("PKCS#1") ? ", which pgjdbc alone does not read" : "";
+      examination.holds("key", "%s, private, of that certificate, in %s%s", key, form, alone);
     } catch (AccessDeniedException | SQLException e) {
       String reason = BankDoctor.reason(e);
       String seen = reason.contains(key.toString()) ? reason : key + ": " + reason;

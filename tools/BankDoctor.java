@@ -81,6 +81,7 @@ public final class BankDoctor implements Callable<Integer> {
   private Mends mends;
   private String plainUrl;
   private boolean secure;
+  private boolean password;
 
   /** The key's file, as given or as found. */
   private String key;
@@ -109,7 +110,9 @@ public final class BankDoctor implements Callable<Integer> {
     List<Host> hosts = examination.all(hosts(), this::reach);
     secure = wantsEncryption(hosts);
     hosts = examination.all(hosts, this::checkEncryption);
-    Jdbi database = secure ? verify(hosts) : open(hosts);
+    keep(hosts);
+    password = hasPassword();
+    Jdbi database = secure ? verify(hosts) : openUnencrypted();
     try (Handle handle = database.open()) {
       examination.holds("login", "%s is let in", settings.get("user"));
       new DatabaseChecks(examination, mends, handle, settings.getProperty("PGDBNAME")).check();
@@ -125,7 +128,6 @@ public final class BankDoctor implements Callable<Integer> {
   /** What is wrong with a URL that is like this; the first that fits. */
   private static final String[][] URL_TROUBLE = {
     {"(?!(jdbc:)?(postgres(ql)?|cockroachdb)://).*", "it begins with something else"},
-    {".*#.*", "%23 stands for a # in a password"},
     {".*%(?!\\p{XDigit}{2}).*", "%25 stands for a % in a password"},
     {"[^@]*@[^@]*@.*", "%40 stands for an @ in a password"},
     {"[^/]*//[^@]*/[^@]*@.*", "%2F stands for a / in a password"},
@@ -143,10 +145,12 @@ public final class BankDoctor implements Callable<Integer> {
     } catch (BankSecure.Failure | IllegalArgumentException e) {
       throw unreadable(read);
     }
-    String password = "(?<=[?&])(ssl)?password=[^&]*";
+    if (!settings.getProperty("PGHOST").matches("((^|,)([\\w.%-]+|\\[[\\w:.%]+]))+")) {
+      throw unreadable(read);
+    }
+    String secret = "(?<=[?&])(ssl)?password=[^&]*";
     String masked = read.replaceFirst("(//[^:@/?]*):[^@/?]*@", "$1:***@");
-    plainUrl =
-        masked.replace(":***@", "@").replaceAll(password + "&?", "").replaceFirst("[?&]$", "");
+    plainUrl = masked.replace(":***@", "@").replaceAll(secret + "&?", "").replaceFirst("[?&]$", "");
     mends = new Mends(plainUrl, folder, settings);
     String mode = settings.getProperty("sslmode", "verify-full");
     if (!mode.matches("verify-full|disable")) {
@@ -154,7 +158,7 @@ public final class BankDoctor implements Callable<Integer> {
       String command = mends.with("sslmode", "verify-full");
       throw new Examination.Broken("URL", seen, "Have it checked:", command);
     }
-    examination.holds("URL", "%s", masked.replaceAll(password, "$1password=***"));
+    examination.holds("URL", "%s", masked.replaceAll(secret, "$1password=***"));
   }
 
   private static Examination.Broken unreadable(String given) {
@@ -254,6 +258,12 @@ public final class BankDoctor implements Callable<Integer> {
 
   // ---- Login ----
 
+  private boolean hasPassword() {
+    // pgjdbc looks into ~/.pgpass too.
+    Properties all = Driver.parseURL("jdbc:postgresql://", settings);
+    return !all.getProperty("password", "").isEmpty();
+  }
+
   private void keep(List<Host> hosts) {
     String names = hosts.stream().map(host -> host.name).collect(Collectors.joining(","));
     String ports = hosts.stream().map(host -> "" + host.port).collect(Collectors.joining(","));
@@ -262,20 +272,16 @@ public final class BankDoctor implements Callable<Integer> {
     mends.at(hosts.get(0), secure);
   }
 
-  private Jdbi open(List<Host> hosts) {
+  private Jdbi openUnencrypted() {
     for (String link : List.of("CA", "server", "client", "key")) {
       examination.untried(link, "not needed without encryption");
     }
-    keep(hosts);
     return BankInsecure.connect(settings);
   }
 
   private Jdbi verify(List<Host> hosts) {
-    keep(hosts);
     String found = mends.certificates().resolve("client." + settings.get("user")) + ".key";
     found = Files.exists(Path.of(found + ".pk8")) ? found + ".pk8" : found;
-    Properties all = Driver.parseURL("jdbc:postgresql://", settings);
-    boolean password = !all.getProperty("password", "").isEmpty();
     if (!password) {
       // Or BankSecure would ask for one.
       settings.setProperty("password", "");
@@ -315,14 +321,13 @@ public final class BankDoctor implements Callable<Integer> {
       String command = mends.createClient(mends.certificates());
       return new Examination.Broken("client", doubt + "; " + said, advice, command);
     }
-    boolean byPassword = !settings.getProperty("password", "").isEmpty();
     if (state.matches("3D000|3F000")) {
       if (!inside) {
         examination.holds("login", "%s is let in", settings.get("user"));
       }
       return new Examination.Broken("database", said, "Have root make it:", mends.make());
     }
-    if (said.matches(".*role .* does not exist.*") || (state.equals("28P01") && !byPassword)) {
+    if (said.matches(".*role .* does not exist.*") || (state.equals("28P01") && !password)) {
       return new Examination.Broken("login", said, "Have root make the user:", mends.make());
     }
     if (said.matches("(?i).*(permitted to log in|login privilege).*")) {
@@ -349,10 +354,7 @@ public final class BankDoctor implements Callable<Integer> {
 
   private void report(Examination.Broken broken) {
     String advice = broken == null ? "All well. To run it:" : broken.advice;
-    String script = secure ? "BankSecure.java" : "BankInsecure.java";
-    String run =
-        url == null ? "jbang " + script : Mends.jbang(script, plainUrl, secure ? folder : null);
-    String command = broken == null ? run : broken.command;
+    String command = broken == null ? run() : broken.command;
     String hidden = settings.getProperty("password", "");
     boolean inUrl = !hidden.isEmpty() && !hidden.equals(System.getenv("PGPASSWORD"));
     if (inUrl && command.contains(" --url=")) {
@@ -376,6 +378,11 @@ public final class BankDoctor implements Callable<Integer> {
     if (!command.isEmpty()) {
       out.println(printable(command, 4_000));
     }
+  }
+
+  private String run() {
+    String script = secure ? "BankSecure.java" : "BankInsecure.java";
+    return url == null ? "jbang " + script : Mends.jbang(script, plainUrl, secure ? folder : null);
   }
 
   private void printJson(Examination.Broken broken, String advice, String command) {

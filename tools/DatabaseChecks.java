@@ -36,17 +36,17 @@ final class DatabaseChecks {
 
   /** Checks all; throws Broken where a link is broken, and what JDBI throws. */
   void check() throws SQLException {
-    String clock = clock();
     String there = "SELECT count(*) FROM pg_database WHERE datname = ?";
     if (ask(there, database).equals("0")) {
       throw new SQLException("there is no database " + database, "3D000");
     }
     String version = BankSecure.version(handle);
+    String clock = clock();
     String isolation = ask("SHOW transaction_isolation");
     examination.holds("database", "%s, database %s, %s", version, database, isolation);
     examination.holds("clock", "%s", clock);
-    requireRight(
-        "SELECT has_schema_privilege(current_schema(), 'CREATE')", "create tables", "public");
+    String create = "SELECT has_schema_privilege(current_schema(), 'CREATE')";
+    requireRight(create, "CREATE", "SCHEMA public");
     List<String> seen = new ArrayList<>();
     for (String table : List.of("accounts", "transfers")) {
       seen.add(table + (isThere(table) ? " is there" : " will be made"));
@@ -82,9 +82,8 @@ final class DatabaseChecks {
 
   private void requireRight(String question, String right, String object) {
     if (!ask(question).equals("t")) {
-      String on = object.equals("public") ? "SCHEMA public" : "TABLE " + object;
-      String command = mends.sql(database, "GRANT ALL ON " + on + " TO {user}");
-      String seen = "no right to " + right + " in " + on;
+      String command = mends.sql(database, "GRANT ALL ON " + object + " TO {user}");
+      String seen = "no right to " + right + " on " + object;
       throw new Examination.Broken("rights", seen, "Have root do:", command);
     }
   }
@@ -103,7 +102,7 @@ final class DatabaseChecks {
     String rights = table.equals("accounts") ? "SELECT INSERT UPDATE" : "SELECT INSERT";
     for (String right : rights.split(" ")) {
       String question = "SELECT has_table_privilege('" + table + "', '" + right + "')";
-      requireRight(question, right, table);
+      requireRight(question, right, "TABLE " + table);
     }
     requireShape(table);
     return true;

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.logging.LogManager;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -29,6 +30,8 @@ class BankDoctorTest {
 
   @BeforeAll
   static void openStage() throws IOException {
+    // As the doctor's own main does.
+    LogManager.getLogManager().reset();
     stage = new DoctorStage();
   }
 
@@ -60,7 +63,7 @@ class BankDoctorTest {
         () -> "not " + seen + "\n" + told);
     if (each.row != null) {
       String message = pattern(each.row.message());
-      assertTrue(scene.scriptSays().matches(".*" + message + ".*"), scene::scriptSays);
+      assertTrue(scene.scriptSays().matches("(?s)" + message + "(\\n.*)?"), scene::scriptSays);
     }
     mend(each, scene, run);
   }
@@ -73,7 +76,9 @@ class BankDoctorTest {
       assertTrue(line.matches(pattern(expected)), () -> "not " + expected + "\n" + run.out());
     } else {
       assertTrue(
-          run.out().lines().anyMatch(told -> told.matches("(.*link is \\w+\\. )?" + pattern(expected))),
+          run.out()
+              .lines()
+              .anyMatch(told -> told.matches("(.*link is \\w+\\. )?" + pattern(expected))),
           () -> "not " + expected + "\n" + run.out());
     }
     if (each.otherArguments != null) {
@@ -103,18 +108,16 @@ class BankDoctorTest {
   void enoughEnvironmentsAreMended() {
     List<DoctorCase> all = DoctorTable.all();
     long byShell = all.stream().filter(DoctorCase::isMended).count();
-    long byHand =
-        all.stream().filter(e -> e.byHand != null || e.otherArguments != null).count();
+    long byHand = all.stream().filter(e -> e.byHand != null || e.otherArguments != null).count();
     assertTrue(byShell >= 25, byShell + " by a shell");
     assertTrue(byShell + byHand >= 40, byShell + byHand + " in all");
   }
 
   @Test
   void saysInJsonWhatItPrints() throws Exception {
-    for (DoctorCase each : DoctorTable.all()) {
-      if (each.place == DoctorCase.Place.SILENT || each.name.startsWith("URL")) {
-        continue;
-      }
+    List<DoctorCase> all = DoctorTable.all();
+    for (int i = 0; i < all.size(); i += 9) {
+      DoctorCase each = all.get(i);
       DoctorStage.Scene scene = stage.set(each);
       assertEqualFacts(scene.diagnose(), scene.diagnose("--json"));
     }
@@ -132,11 +135,16 @@ class BankDoctorTest {
       lines.add("%s %-9s %s".formatted(mark, check.get("link").getAsString(), text(check, "seen")));
     }
     assertEquals(
-        text.out().lines().filter(line -> line.matches("[✓✗–] .*")).map(BankDoctorTest::timeless).toList(),
+        text.out()
+            .lines()
+            .filter(line -> line.matches("[✓✗–] .*"))
+            .map(BankDoctorTest::timeless)
+            .toList(),
         lines.stream().map(BankDoctorTest::timeless).toList());
     assertEquals(text.status() == 0, all.get("well").getAsBoolean());
     assertTrue(text.out().contains(text(all, "advice")), text.out());
-    assertTrue(text.out().endsWith(text(all, "command").isEmpty() ? "\n" : text(all, "command") + "\n"));
+    assertTrue(
+        text.out().endsWith(text(all, "command").isEmpty() ? "\n" : text(all, "command") + "\n"));
   }
 
   private static String text(JsonObject object, String name) {
@@ -144,7 +152,8 @@ class BankDoctorTest {
   }
 
   private static String timeless(String line) {
-    return line.replaceAll("-?[\\d.,]+ ms|T\\d\\d:\\d\\d:\\d\\dZ", "…").replaceAll("bank_\\d+", "…");
+    return line.replaceAll("-?[\\d.,]+ ms|T\\d\\d:\\d\\d:\\d\\dZ", "…")
+        .replaceAll("bank_\\d+", "…");
   }
 
   private static void assertWell(DoctorStage.Run run) {
@@ -160,14 +169,17 @@ class BankDoctorTest {
     assertFalse(printed.contains("geheim"), printed);
     assertFalse(printed.contains("PRIVATE KEY-----"), printed);
     assertFalse(UNPRINTABLE.matcher(printed).find(), printed);
-    assertTrue(printed.lines().noneMatch(line -> line.matches(".*(✓|All well).*forged.*")), printed);
+    assertTrue(
+        printed.lines().noneMatch(line -> line.matches(".*(✓|All well).*forged.*")), printed);
   }
 
   private static String pattern(String text) {
     return Stream.of(text.split("\\|", -1))
         .map(
             part ->
-                Stream.of(part.split("…", -1)).map(Pattern::quote).collect(Collectors.joining(".*")))
+                Stream.of(part.split("…", -1))
+                    .map(Pattern::quote)
+                    .collect(Collectors.joining(".*")))
         .collect(Collectors.joining("|", "(?:", ")"));
   }
 }

@@ -178,8 +178,7 @@ final class DoctorCase {
 
   /** The superuser does this to follow the advice. */
   DoctorCase mendedByHand(String advice, String statement) {
-    return mendedByHand(
-        advice, (folder, stage) -> stage.asSuperuser(statement));
+    return mendedByHand(advice, (folder, stage) -> stage.asSuperuser(statement));
   }
 
   /** After the first mend another link is broken, and this line mends it. */

@@ -170,8 +170,7 @@ final class DoctorStage implements AutoCloseable {
       try {
         Properties settings = BankSecure.settings(url);
         boolean secure = !files.toString().isEmpty();
-        Jdbi bank =
-            secure ? BankSecure.connect(settings, files) : BankInsecure.connect(settings);
+        Jdbi bank = secure ? BankSecure.connect(settings, files) : BankInsecure.connect(settings);
         try (var session = new BankSecure.Session(bank, Duration.ofSeconds(1), retry -> {})) {
           session.read(BankSecure::version);
           BankSecure.createTables(session);
@@ -326,8 +325,7 @@ final class DoctorStage implements AutoCloseable {
         Door.open(
             client -> {
               Socket behind = new Socket(InetAddress.getLoopbackAddress(), shown.get().port());
-              Door.inBackground(
-                  () -> client.getInputStream().transferTo(behind.getOutputStream()));
+              Door.inBackground(() -> client.getInputStream().transferTo(behind.getOutputStream()));
               behind.getInputStream().transferTo(client.getOutputStream());
             });
     toClose.add(door);
@@ -445,7 +443,9 @@ final class DoctorStage implements AutoCloseable {
     String database = option(words, "--database");
     server
         .asSuperuser(database.isEmpty() ? "defaultdb" : database)
-        .useHandle(handle -> Stream.of(option(words, "--execute").split("; ")).forEach(s -> run(handle, s)));
+        .useHandle(
+            handle ->
+                Stream.of(option(words, "--execute").split("; ")).forEach(s -> run(handle, s)));
     return 0;
   }
 

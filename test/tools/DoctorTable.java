@@ -45,8 +45,16 @@ final class DoctorTable {
   /** Every case. */
   static List<DoctorCase> all() {
     return Stream.of(
-            servers(), authorities(), servers2(), clients(), keys(), passwords(), users(), rights(),
-            tables(), urls())
+            servers(),
+            authorities(),
+            servers2(),
+            clients(),
+            keys(),
+            passwords(),
+            users(),
+            rights(),
+            tables(),
+            urls())
         .flatMap(List::stream)
         .toList();
   }
@@ -72,7 +80,9 @@ final class DoctorTable {
     }
     String lines =
         messages.entrySet().stream()
-            .map(each -> "| %s | %s |\n".formatted(String.join(", ", each.getValue()), each.getKey()))
+            .map(
+                each ->
+                    "| %s | %s |\n".formatted(String.join(", ", each.getValue()), each.getKey()))
             .collect(Collectors.joining());
     return "| message | cause | what mends it |\n| --- | --- | --- |\n" + lines;
   }
@@ -83,7 +93,8 @@ final class DoctorTable {
             .at(DoctorCase.Place.NOTHING)
             .names("host", "localhost:{port}: Connection refused")
             .mendedBy(
-                "cockroach start-single-node --insecure --listen-addr=localhost:{port} --background")
+                "cockroach start-single-node --insecure --listen-addr=localhost:{port}"
+                    + " --background")
             .readmeRow(
                 "Connection refused",
                 "nothing listens there",
@@ -94,7 +105,9 @@ final class DoctorTable {
             .mendedBy(
                 "cockroach start-single-node --certs-dir={folder}/certs"
                     + " --listen-addr=localhost:{port} --background"),
-        error("one of two hosts is down", "--url=postgresql://maxroach@localhost:{port},127.0.0.1:1/bank")
+        error(
+                "one of two hosts is down",
+                "--url=postgresql://maxroach@localhost:{port},127.0.0.1:1/bank")
             .names("host", "127.0.0.1:1: Connection refused")
             .mendedWith("Start the server, or correct host and port in the URL:…", URL),
         error(
@@ -106,7 +119,8 @@ final class DoctorTable {
                 "one of two hosts is no database",
                 "--url=postgresql://maxroach@localhost:{port},localhost:{web}/bank")
             .names("protocol", "localhost:{web} is no PostgreSQL or CockroachDB: it says HTTP/1.1…")
-            .mendedWith("Correct host and port in the URL: CockroachDB takes SQL at port 26257.", URL),
+            .mendedWith(
+                "Correct host and port in the URL: CockroachDB takes SQL at port 26257.", URL),
         error("an unknown host", "--url=postgresql://maxroach@no-such-host.invalid:{port}/bank")
             .names("host", "no-such-host.invalid:{port}: the network knows no such name")
             .mendedWith("Correct the host in the URL.", URL)
@@ -127,7 +141,8 @@ final class DoctorTable {
             .at(DoctorCase.Place.WEB)
             .names(
                 "protocol",
-                "localhost:{port} is no PostgreSQL or CockroachDB: it says HTTP/1.1 400 Bad Request…")
+                "localhost:{port} is no PostgreSQL or CockroachDB: it says HTTP/1.1 400 Bad"
+                    + " Request…")
             .advises("Correct host and port in the URL: CockroachDB takes SQL at port 26257.")
             .row(
                 "Protocol error. …",
@@ -140,7 +155,9 @@ final class DoctorTable {
         error("a server without TLS, and a URL that wants it", URL + "?sslmode=verify-full")
             .at(DoctorCase.Place.INSECURE)
             .names("protocol", "localhost:{port} has no TLS: that cluster is insecure")
-            .mendedBy("jbang bank-doctor --url='postgresql://maxroach@localhost:{port}/bank?sslmode=disable'"),
+            .mendedBy(
+                "jbang bank-doctor"
+                    + " --url='postgresql://maxroach@localhost:{port}/bank?sslmode=disable'"),
         error("a server without TLS, and a folder of certificates", "--certs-dir={folder}/certs")
             .at(DoctorCase.Place.INSECURE)
             .names("protocol", "localhost:{port} has no TLS: that cluster is insecure")
@@ -169,26 +186,37 @@ final class DoctorTable {
   private static List<DoctorCase> authorities() {
     List<DoctorCase> cases = new ArrayList<>();
     cases.add(
-        missingAuthority("the CA of another cluster", "server", "… of CN=Cockroach CA, O=Cockroach, and…")
+        missingAuthority(
+                "the CA of another cluster", "server", "… of CN=Cockroach CA, O=Cockroach, and…")
             .certs((certs, ca) -> new Certificates().writeAuthority(certs))
             .readmeRow(
-                "PKIX path …",
+                "Signature does not match.",
                 "the server's certificate is of another CA than `ca.crt`",
                 "this cluster's `ca.crt`"));
     cases.add(
         missingAuthority("no CA", "CA", "…root.crt cannot be used: there is no such file")
             .without(AUTHORITY)
             .row(
-                "Could not open SSL root certificate file ….",
+                "….postgresql/root.crt (No such file or directory)",
                 "there is no `ca.crt` in the folder",
                 "the right folder for `--certs-dir`, or this cluster's `ca.crt`"));
-    cases.add(missingAuthority("an empty CA", "CA", "…ca.crt cannot be used: it holds no certificate").with(AUTHORITY, ""));
-    cases.add(missingAuthority("garbage for a CA", "CA", "…ca.crt cannot be used: …").with(AUTHORITY, "garbage\n"));
-    cases.add(missingAuthority("half a CA", "CA", "…ca.crt cannot be used: …").edited(AUTHORITY, DoctorTable::half));
-    cases.add(missingAuthority("a key for a CA", "CA", "…ca.crt cannot be used: …").copied(KEY, AUTHORITY));
+    cases.add(
+        missingAuthority("an empty CA", "CA", "…ca.crt cannot be used: it holds no certificate")
+            .with(AUTHORITY, ""));
+    cases.add(
+        missingAuthority("garbage for a CA", "CA", "…ca.crt cannot be used: …")
+            .with(AUTHORITY, "garbage\n"));
+    cases.add(
+        missingAuthority("half a CA", "CA", "…ca.crt cannot be used: …")
+            .edited(AUTHORITY, DoctorTable::half));
+    cases.add(
+        missingAuthority("a key for a CA", "CA", "…ca.crt cannot be used: …")
+            .copied(KEY, AUTHORITY));
     cases.add(
         missingAuthority("the CA's certificate lies elsewhere", "server", "…and not of that CA")
-            .before((folder, stage) -> stage.authority.writeAll(Files.createDirectory(folder.resolve("home/certs"))))
+            .before(
+                (folder, stage) ->
+                    stage.authority.writeAll(Files.createDirectory(folder.resolve("home/certs"))))
             .before((folder, stage) -> new Certificates().writeAuthority(folder.resolve("certs")))
             .mendedBy("jbang bank-doctor --url=… --certs-dir={folder}/home/certs"));
     for (String given :
@@ -206,7 +234,10 @@ final class DoctorTable {
                 "jbang bank-doctor --url=postgresql://maxroach@localhost:{port}/bank"
                     + " --certs-dir={folder}/certs"));
     cases.add(
-        error("sslrootcert that is not there", URL + "?sslrootcert=/nowhere/ca.crt", "--certs-dir={folder}/certs")
+        error(
+                "sslrootcert that is not there",
+                URL + "?sslrootcert=/nowhere/ca.crt",
+                "--certs-dir={folder}/certs")
             .names("CA", "/nowhere/ca.crt cannot be used: there is no such file")
             .mendedBy(
                 "jbang bank-doctor --url=postgresql://maxroach@localhost:{port}/bank"
@@ -219,7 +250,7 @@ final class DoctorTable {
         badServer("an expired certificate of the server", "…it ended at …, and here it is …")
             .showing(leaf -> leaf.expired(), "localhost")
             .readmeRow(
-                "… validity check failed",
+                "NotAfter: …",
                 "the server's certificate has ended, or not begun",
                 "`cockroach cert create-node`, or the clock set right"),
         badServer("a certificate of tomorrow of the server", "…it begins at …, and here it is …")
@@ -251,12 +282,18 @@ final class DoctorTable {
                 "… valid client certificate",
                 "there is no client certificate, or it is of another CA",
                 "`cockroach cert create-client`, `--certs-dir` or `PGPASSWORD`"));
-    cases.add(badClient("no certificate to the key", "…crt cannot be used: there is no such file").without(CERTIFICATE));
-    cases.add(badClient("empty", "…crt cannot be used: it holds no certificate").with(CERTIFICATE, ""));
+    cases.add(
+        badClient("no certificate to the key", "…crt cannot be used: there is no such file")
+            .without(CERTIFICATE));
+    cases.add(
+        badClient("empty", "…crt cannot be used: it holds no certificate").with(CERTIFICATE, ""));
     cases.add(badClient("garbage", "…crt cannot be used: …").with(CERTIFICATE, "garbage\n"));
     cases.add(badClient("half", "…crt cannot be used: …").edited(CERTIFICATE, DoctorTable::half));
     cases.add(badClient("the key", "…crt cannot be used: …").copied(KEY, CERTIFICATE));
-    cases.add(badClient("a folder", "…crt cannot be used: …").asDirectory(CERTIFICATE).mendedBy("mv … && " + CERT + DIRS));
+    cases.add(
+        badClient("a folder", "…crt cannot be used: …")
+            .asDirectory(CERTIFICATE)
+            .mendedBy("mv … && " + CERT + DIRS));
     cases.add(
         badClient("expired", "…crt cannot be used: it ended at …, and here it is …")
             .certs((certs, ca) -> ca.client("maxroach").expired().write(certs)));
@@ -269,7 +306,8 @@ final class DoctorTable {
                 (certs, ca) ->
                     new Certificates("O=Other, CN=Other CA").client("maxroach").write(certs)));
     cases.add(
-        badClient("of another CA of the same name", "…is of CN=Cockroach CA, …, and not of this CA…")
+        badClient(
+                "of another CA of the same name", "…is of CN=Cockroach CA, …, and not of this CA…")
             .certs((certs, ca) -> new Certificates().client("maxroach").write(certs)));
     cases.add(
         badClient("self-signed", "…is of CN=maxroach, …, and not of this CA…")
@@ -285,7 +323,8 @@ final class DoctorTable {
     cases.add(
         badClient("sslcert that is not there", "/nowhere.crt cannot be used: there is no such file")
             .given(URL + "?sslcert=/nowhere.crt&sslkey=/nowhere.key", "--certs-dir={folder}/certs")
-            .mendedBy(CERT + DIRS + " && jbang bank-doctor --url=…/bank --certs-dir={folder}/certs"));
+            .mendedBy(
+                CERT + DIRS + " && jbang bank-doctor --url=…/bank --certs-dir={folder}/certs"));
     cases.add(
         error("another user than the folder's", "--url=postgresql://carl@localhost:{port}/bank")
             .names("client", "there is no …client.carl.crt, and no password…")
@@ -302,7 +341,7 @@ final class DoctorTable {
               .permitted(KEY, permissions)
               .mendedBy("chmod 600 {folder}/" + KEY)
               .readmeRow(
-                  "private key file … has group or world access; …",
+                  "… private key file … has group or world access; …",
                   "others can read the key",
                   "`chmod 600`"));
     }
@@ -312,13 +351,20 @@ final class DoctorTable {
               .permitted(KEY, "-w-------")
               .mendedBy("chmod 600 {folder}/" + KEY));
     }
-    cases.add(badKey("none to the certificate", "…key cannot be used: there is no such file").without(KEY));
+    cases.add(
+        badKey("none to the certificate", "…key cannot be used: there is no such file")
+            .without(KEY));
     cases.add(badKey("empty", "…key cannot be used: …").with(KEY, ""));
     cases.add(badKey("garbage", "…key cannot be used: …").with(KEY, "garbage\n"));
     cases.add(badKey("half", "…key cannot be used: …").edited(KEY, DoctorTable::half));
-    cases.add(badKey("damaged in the middle", "…key cannot be used: …").edited(KEY, pem -> pem.replaceAll("(?m)^MII.*$", "!!!!")));
+    cases.add(
+        badKey("damaged in the middle", "…key cannot be used: …")
+            .edited(KEY, pem -> pem.replaceAll("(?m)^MII.*$", "!!!!")));
     cases.add(badKey("too short", "…key cannot be used: …").with(KEY, pem("RSA PRIVATE KEY")));
-    cases.add(badKey("a folder", "…key cannot be used: it is a folder").asDirectory(KEY).mendedBy("mv … && " + CERT + DIRS));
+    cases.add(
+        badKey("a folder", "…key cannot be used: it is a folder")
+            .asDirectory(KEY)
+            .mendedBy("mv … && " + CERT + DIRS));
     cases.add(badKey("the certificate", "…key cannot be used: …").copied(CERTIFICATE, KEY));
     cases.add(badKey("OpenSSH's", "…key cannot be used: …").with(KEY, pem("OPENSSH PRIVATE KEY")));
     cases.add(
@@ -326,19 +372,27 @@ final class DoctorTable {
             .certs((certs, ca) -> ca.client("maxroach").withAnotherKey().write(certs)));
     cases.add(
         badKey("left from before, in PKCS#8", "…key.pk8 cannot be used: it is not the key of…")
-            .certs((certs, ca) -> ca.client("maxroach").withAnotherKey().write(certs, Certificates.KeyFormat.PKCS8_DER))
+            .certs(
+                (certs, ca) ->
+                    ca.client("maxroach")
+                        .withAnotherKey()
+                        .write(certs, Certificates.KeyFormat.PKCS8_DER))
             .mendedBy("cockroach cert create-client maxroach --also-generate-pkcs8-key " + DIRS));
     cases.add(
         badKey("of an elliptic curve, in SEC1's form", "…key is SEC1, which pgjdbc does not read")
             .certs((certs, ca) -> ca.client("maxroach").ellipticCurve().write(certs))
             .mendedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …")
             .row(
-                "Could not … key …",
+                "extra data at the end",
                 "the key is in a form that pgjdbc does not read, such as SEC1, or has a password",
                 "`openssl pkcs8 -topk8 -nocrypt -outform DER` into a file `….key.pk8` beside it"));
     cases.add(
         badKey("of an elliptic curve, in PKCS#8", "…key is PKCS#8, which pgjdbc does not read")
-            .certs((certs, ca) -> ca.client("maxroach").ellipticCurve().write(certs, Certificates.KeyFormat.PKCS8_PEM))
+            .certs(
+                (certs, ca) ->
+                    ca.client("maxroach")
+                        .ellipticCurve()
+                        .write(certs, Certificates.KeyFormat.PKCS8_PEM))
             .mendedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
     cases.add(
         badKey("below other text", "…key is PKCS#1 below other text, which pgjdbc does not read")
@@ -361,7 +415,8 @@ final class DoctorTable {
     cases.add(
         badKey("sslkey, of an elliptic curve", "…key is SEC1, which pgjdbc does not read")
             .given(
-                URL + "?sslcert={folder}/certs/client.maxroach.crt&sslkey={folder}/certs/client.maxroach.key",
+                URL
+                    + "?sslcert={folder}/certs/client.maxroach.crt&sslkey={folder}/certs/client.maxroach.key",
                 "--certs-dir={folder}/certs")
             .certs((certs, ca) -> ca.client("maxroach").ellipticCurve().write(certs))
             .mendedBy("openssl pkcs8 … && chmod 600 … && jbang bank-doctor --url=…"));
@@ -374,7 +429,9 @@ final class DoctorTable {
             .given("--url=postgresql://maxroach:geheim@localhost:{port}/bank")
             .mendedWith(
                 "Correct the password in the URL, PGPASSWORD or ~/.pgpass.",
-                "--url=postgresql://maxroach:" + ErrorForm.ENCODED_PASSWORD + "@localhost:{port}/bank")
+                "--url=postgresql://maxroach:"
+                    + ErrorForm.ENCODED_PASSWORD
+                    + "@localhost:{port}/bank")
             .readmeRow(
                 "… password authentication failed …",
                 "a wrong password, or on CockroachDB no such user",
@@ -391,7 +448,9 @@ final class DoctorTable {
         withPassword("none", "client", "there is no …client.maxroach.crt, and no password…")
             .mendedWith(
                 "Make one for this cluster, or have a password in PGPASSWORD:…",
-                "--url=postgresql://maxroach:" + ErrorForm.ENCODED_PASSWORD + "@localhost:{port}/bank"),
+                "--url=postgresql://maxroach:"
+                    + ErrorForm.ENCODED_PASSWORD
+                    + "@localhost:{port}/bank"),
         error("password: none, where a server without TLS asks for it", PLAIN)
             .at(DoctorCase.Place.WITH_PASSWORD_ALONE)
             .names("login", "…password…")
@@ -407,13 +466,15 @@ final class DoctorTable {
             .names("database", "…database \"no_such_database_1\" does not exist…")
             .mendedBy(SQL)
             .readmeRow(
-                "database … does not exist",
+                "… database … does not exist",
                 "a new cluster",
                 "`CREATE USER` and `CREATE DATABASE`, as above"),
         error("no such database on a secure cluster", noDatabase + "2")
             .names("database", "…database \"no_such_database_2\" does not exist…")
             .mendedBy(SECURE_SQL),
-        error("a database's name that wants quotes", "--url=postgresql://maxroach@localhost:{port}/It%27s")
+        error(
+                "a database's name that wants quotes",
+                "--url=postgresql://maxroach@localhost:{port}/It%27s")
             .at(DoctorCase.Place.INSECURE)
             .names("database", "…database \"It's\" does not exist…")
             .mendedBy(SQL),
@@ -422,18 +483,22 @@ final class DoctorTable {
             .names("login", "…role \"no_such_user_1\" does not exist…")
             .mendedBy(SQL)
             .readmeRow(
-                "role … does not exist",
+                "… role … does not exist",
                 "a new cluster",
                 "`CREATE USER` and `CREATE DATABASE`, as above"),
         error("no such user on a secure cluster", noUser + "2@localhost:{port}/bank")
             .certs((certs, ca) -> ca.client("no_such_user_2").write(certs))
             .names("login", "…role \"no_such_user_2\" does not exist…")
             .mendedBy(SECURE_SQL),
-        error("neither user nor database", noUser + "3@localhost:{port}/no_such_database_3?sslmode=disable")
+        error(
+                "neither user nor database",
+                noUser + "3@localhost:{port}/no_such_database_3?sslmode=disable")
             .at(DoctorCase.Place.INSECURE)
             .names("login", "…role \"no_such_user_3\" does not exist…")
             .mendedBy(SQL),
-        error("a user who may not log in", "--url=postgresql://visitor_{database}@localhost:{port}/{database}")
+        error(
+                "a user who may not log in",
+                "--url=postgresql://visitor_{database}@localhost:{port}/{database}")
             .database("CREATE ROLE visitor_{database}")
             .names("login", "…not permitted to log in…")
             .mendedBy(SQL + "'ALTER USER visitor_{database} WITH LOGIN'"));
@@ -447,19 +512,19 @@ final class DoctorTable {
                 "REVOKE ALL ON DATABASE {database} FROM maxroach")
             .names("login", "…permission denied for database…")
             .mendedBy(SQL)
-            .row("permission denied for …", "the user has no rights there", "`GRANT`, as root"),
-        noRight("to create tables", "no right to create tables in SCHEMA public")
+            .row("… permission denied for …", "the user has no rights there", "`GRANT`, as root"),
+        noRight("to create tables", "no right to CREATE on SCHEMA public")
             .database("REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
-        noRight("to use the schema", "no right to create tables in SCHEMA public")
+        noRight("to use the schema", "no right to CREATE on SCHEMA public")
             .database("REVOKE ALL ON SCHEMA public FROM PUBLIC"),
-        noRight("on accounts", "no right to SELECT in TABLE accounts").database(ACCOUNTS),
-        noRight("to write accounts", "no right to INSERT in TABLE accounts")
+        noRight("on accounts", "no right to SELECT on TABLE accounts").database(ACCOUNTS),
+        noRight("to write accounts", "no right to INSERT on TABLE accounts")
             .database(ACCOUNTS, "GRANT SELECT ON accounts TO maxroach"),
-        noRight("to update accounts", "no right to UPDATE in TABLE accounts")
+        noRight("to update accounts", "no right to UPDATE on TABLE accounts")
             .database(ACCOUNTS, "GRANT SELECT, INSERT ON accounts TO maxroach"),
-        noRight("to write the ledger", "no right to INSERT in TABLE transfers")
+        noRight("to write the ledger", "no right to INSERT on TABLE transfers")
             .database(ACCOUNTS, TRANSFERS, GRANTED, "REVOKE INSERT ON transfers FROM maxroach"),
-        noRight("on both tables", "no right to SELECT in TABLE accounts")
+        noRight("on both tables", "no right to SELECT on TABLE accounts")
             .database(ACCOUNTS, TRANSFERS)
             .thenMendedBy(SQL),
         error("to read only")
@@ -471,7 +536,7 @@ final class DoctorTable {
             .names("writes", "{database} takes no writes…")
             .mendedBy(SQL)
             .row(
-                "cannot execute … in a read-only transaction",
+                "… cannot execute … in a read-only transaction",
                 "a standby, or a database set to read only",
                 "a server that takes writes"),
         error("a clock that is wrong")
@@ -479,7 +544,8 @@ final class DoctorTable {
                 "CREATE FUNCTION public.clock_timestamp() RETURNS TIMESTAMPTZ LANGUAGE sql"
                     + " AS $$ SELECT now() + INTERVAL '1 hour' $$",
                 "ALTER DATABASE {database} SET search_path = public, pg_catalog")
-            .names("clock", "the server's is 3,5… ms ahead of this machine's|the server's is 3,6… ms…")
+            .names(
+                "clock", "the server's is 3,5… ms ahead of this machine's|the server's is 3,6… ms…")
             .mendedByHand(
                 "Set the one that is wrong, this one by:…",
                 "DROP FUNCTION public.clock_timestamp()"));
@@ -487,22 +553,56 @@ final class DoctorTable {
 
   private static List<DoctorCase> tables() {
     return List.of(
-        otherShape("accounts without balance", "accounts has no column balance bigint", "CREATE TABLE accounts (id INT8 PRIMARY KEY)")
+        otherShape(
+                "accounts without balance",
+                "accounts has no column balance bigint",
+                "CREATE TABLE accounts (id INT8 PRIMARY KEY)")
             .row(
-                "column … does not exist",
+                "… column … does not exist",
                 "tables of the same names, but of another shape",
                 "another database"),
-        otherShape("accounts without ID", "accounts has no column id bigint…", "CREATE TABLE accounts (number INT8, balance INT8)"),
-        otherShape("texts for IDs", "accounts has no column id bigint…", "CREATE TABLE accounts (id TEXT PRIMARY KEY, balance INT8)"),
-        otherShape("UUIDs for IDs", "accounts has no column id bigint…", "CREATE TABLE accounts (id UUID PRIMARY KEY, balance INT8)"),
-        otherShape("IDs of two bytes", "accounts has no column id bigint…", "CREATE TABLE accounts (id INT2 PRIMARY KEY, balance INT8)"),
-        otherShape("IDs that may come twice", "accounts has no column id bigint unique", "CREATE TABLE accounts (id INT8, balance INT8)"),
-        otherShape("texts for balances", "accounts has no column balance bigint", "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance TEXT)"),
-        otherShape("accounts that want an owner", "accounts has a column owner text, which must be given", "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8, owner TEXT NOT NULL)"),
-        otherShape("a view of the name accounts", "accounts is no table", "CREATE VIEW accounts AS SELECT 1::INT8 AS id, 5::INT8 AS balance"),
-        otherShape("a sequence of the name accounts", "accounts is no table", "CREATE SEQUENCE accounts"),
-        otherShape("a ledger without amounts", "transfers has no column source bigint", "CREATE TABLE transfers (id UUID PRIMARY KEY)"),
-        otherShape("a ledger with numbers for IDs", "transfers has no column id uuid unique", TRANSFERS.replace("UUID", "INT8")));
+        otherShape(
+            "accounts without ID",
+            "accounts has no column id bigint…",
+            "CREATE TABLE accounts (number INT8, balance INT8)"),
+        otherShape(
+            "texts for IDs",
+            "accounts has no column id bigint…",
+            "CREATE TABLE accounts (id TEXT PRIMARY KEY, balance INT8)"),
+        otherShape(
+            "UUIDs for IDs",
+            "accounts has no column id bigint…",
+            "CREATE TABLE accounts (id UUID PRIMARY KEY, balance INT8)"),
+        otherShape(
+            "IDs of two bytes",
+            "accounts has no column id bigint…",
+            "CREATE TABLE accounts (id INT2 PRIMARY KEY, balance INT8)"),
+        otherShape(
+            "IDs that may come twice",
+            "accounts has no column id bigint unique",
+            "CREATE TABLE accounts (id INT8, balance INT8)"),
+        otherShape(
+            "texts for balances",
+            "accounts has no column balance bigint",
+            "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance TEXT)"),
+        otherShape(
+            "accounts that want an owner",
+            "accounts has a column owner text, which must be given",
+            "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8, owner TEXT NOT NULL)"),
+        otherShape(
+            "a view of the name accounts",
+            "accounts is no table",
+            "CREATE VIEW accounts AS SELECT 1::INT8 AS id, 5::INT8 AS balance"),
+        otherShape(
+            "a sequence of the name accounts", "accounts is no table", "CREATE SEQUENCE accounts"),
+        otherShape(
+            "a ledger without amounts",
+            "transfers has no column source bigint",
+            "CREATE TABLE transfers (id UUID PRIMARY KEY)"),
+        otherShape(
+            "a ledger with numbers for IDs",
+            "transfers has no column id uuid unique",
+            TRANSFERS.replace("UUID", "INT8")));
   }
 
   private static List<DoctorCase> urls() {
@@ -540,13 +640,16 @@ final class DoctorTable {
           {"@geheim", "%40 stands for an @…"},
           {"/x", "%2F stands for a /…"},
           {"?x", "%3F stands for a ?…"},
-          {"#x", "%23 stands for a #…"},
-          {"/@:?#%", "%23 stands for a #…"}
+          {"/@:?#%", "%25 stands for a %…"}
         }) {
-      cases.add(badUrl("postgresql://maxroach:geheim" + bad[0] + "@localhost:1/bank", bad[1]).advises(again));
+      cases.add(
+          badUrl("postgresql://maxroach:geheim" + bad[0] + "@localhost:1/bank", bad[1])
+              .advises(again));
     }
     cases.add(
-        badUrl("postgresql://maxroach:geheim@x@localhost:1/bank?sslmode=verify-full", "%40 stands for an @…")
+        badUrl(
+                "postgresql://maxroach:geheim@x@localhost:1/bank?sslmode=verify-full",
+                "%40 stands for an @…")
             .advises(again)
             .row(
                 "the URL is not like …",

@@ -142,8 +142,14 @@ final class CertificateChecks {
       // It showed none.
     }
     names.add(host.name.replaceAll("[\\[\\]]", ""));
-    String command = mends.createNode(names);
-    return new Examination.Broken("server", seen, "Make another, where that node runs:", command);
+    String advice = clock(seen) + "Make another, where that node runs:";
+    return new Examination.Broken("server", seen, advice, mends.createNode(names));
+  }
+
+  private static String clock(String seen) {
+    return seen.contains(" here it is ")
+        ? "Set this machine's clock right if that is wrong, or: "
+        : "";
   }
 
   // ---- The client's ----
@@ -177,7 +183,7 @@ final class CertificateChecks {
     } catch (IOException | CertificateException e) {
       String seen = file + " cannot be used: " + BankDoctor.reason(e);
       String command = mends.createClient(file);
-      throw new Examination.Broken("client", seen, "Make it anew:", command);
+      throw new Examination.Broken("client", seen, clock(seen) + "Make it anew:", command);
     }
   }
 
@@ -195,7 +201,8 @@ final class CertificateChecks {
       return "";
     } catch (CertificateException e) {
       String issuer = chain[0].getIssuerX500Principal().toString();
-      return file + " is of " + issuer + ", and not of this CA or not for clients";
+      boolean purpose = BankDoctor.reason(e).matches(PURPOSE);
+      return file + (purpose ? " is not for clients" : " is of " + issuer + ", and not of this CA");
     }
   }
 

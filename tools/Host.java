@@ -1,6 +1,7 @@
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
@@ -13,7 +14,9 @@ import org.postgresql.ssl.NonValidatingFactory;
 /** A host of the URL, and what answers there. */
 final class Host {
 
-  private static final int PATIENCE_MILLIS = 4_000;
+  /** PostgreSQL's "Message Formats", SSLRequest. */
+  private static final byte[] TLS_REQUEST =
+      ByteBuffer.allocate(8).putInt(8).putInt(80877103).array();
 
   final String name;
   final int port;
@@ -44,32 +47,45 @@ final class Host {
     return new InetSocketAddress(name, port);
   }
 
-  /** Connects, and asks for TLS as each client does (PostgreSQL's "Message Formats"). */
+  /** Connects and asks for TLS; whom that leaves silent, it greets as a web server. */
   void ask() throws IOException {
-    try (Socket socket = new Socket()) {
-      long start = System.nanoTime();
-      socket.connect(address(), PATIENCE_MILLIS / 2);
-      millis = (System.nanoTime() - start) / 1e6;
-      socket.setSoTimeout(PATIENCE_MILLIS);
-      socket.getOutputStream().write(ByteBuffer.allocate(8).putInt(8).putInt(80877103).array());
-      byte[] bytes = new byte[50];
-      int length = Math.max(0, socket.getInputStream().read(bytes));
-      answer = new String(bytes, 0, length, StandardCharsets.ISO_8859_1);
+    try (Socket socket = connect()) {
+      answer = say(socket, TLS_REQUEST);
+    } catch (SocketTimeoutException e) {
+      if (Double.isNaN(millis)) {
+        throw e;
+      }
+      try (Socket socket = connect()) {
+        answer = say(socket, "GET / HTTP/1.0\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+      }
     }
   }
 
-  /** Does the handshake of TLS with whoever it is, on a connection of its own. */
+  /** Does the handshake of TLS with whoever it is. */
   void shakeHands() throws IOException, GeneralSecurityException {
-    try (Socket socket = new Socket()) {
-      socket.connect(address(), PATIENCE_MILLIS / 2);
-      socket.setSoTimeout(PATIENCE_MILLIS);
-      socket.getOutputStream().write(ByteBuffer.allocate(8).putInt(8).putInt(80877103).array());
-      socket.getInputStream().read();
+    try (Socket socket = connect()) {
+      say(socket, TLS_REQUEST);
       SSLSocket tls =
           (SSLSocket) new NonValidatingFactory(null).createSocket(socket, name, port, false);
       tls.startHandshake();
       session = tls.getSession();
     }
+  }
+
+  private Socket connect() throws IOException {
+    Socket socket = new Socket();
+    long start = System.nanoTime();
+    socket.connect(address(), 2_000);
+    millis = (System.nanoTime() - start) / 1e6;
+    socket.setSoTimeout(3_000);
+    return socket;
+  }
+
+  private static String say(Socket socket, byte[] words) throws IOException {
+    socket.getOutputStream().write(words);
+    byte[] bytes = new byte[50];
+    int length = Math.max(0, socket.getInputStream().read(bytes));
+    return new String(bytes, 0, length, StandardCharsets.ISO_8859_1);
   }
 
   /** The certificates that it showed, its own first. */

@@ -29,6 +29,8 @@ final class DoctorCase {
     RUDE,
     /** It speaks HTTP, to whom speaks first. */
     WEB,
+    /** It speaks HTTP, to whom ends a line. */
+    PATIENT_WEB,
     /** It speaks first, like a mail server, and would forge a check. */
     TALKATIVE
   }

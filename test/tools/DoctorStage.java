@@ -273,7 +273,7 @@ final class DoctorStage implements AutoCloseable {
   private int port(DoctorCase played) throws IOException {
     return switch (played.place) {
       case NOTHING -> Server.freePort();
-      case SILENT, RUDE, WEB, TALKATIVE -> door(played.place).port();
+      case SILENT, RUDE, WEB, PATIENT_WEB, TALKATIVE -> door(played.place).port();
       case SHOWING -> front(played);
       default -> server(played.place).port();
     };
@@ -295,6 +295,7 @@ final class DoctorStage implements AutoCloseable {
           switch (place) {
             case RUDE -> Door.open(Socket::close);
             case WEB -> Door.open(client -> say(client, "HTTP/1.1 400 Bad Request\r\n\r\n", true));
+            case PATIENT_WEB -> Door.open(DoctorStage::answerLine);
             case TALKATIVE -> Door.open(client -> say(client, DoctorTable.HOSTILE, false));
             default -> Door.open(DoctorStage::readOn);
           });
@@ -309,6 +310,14 @@ final class DoctorStage implements AutoCloseable {
     client.getOutputStream().write(words.getBytes(StandardCharsets.UTF_8));
     client.shutdownOutput();
     readOn(client);
+  }
+
+  private static void answerLine(Socket client) throws IOException {
+    int next = client.getInputStream().read();
+    while (next != -1 && next != '\n') {
+      next = client.getInputStream().read();
+    }
+    say(client, "HTTP/1.0 200 OK\r\n\r\n", false);
   }
 
   private static void readOn(Socket client) throws IOException {

@@ -124,7 +124,10 @@ final class DoctorTable {
         error("an unknown host", "--url=postgresql://maxroach@no-such-host.invalid:{port}/bank")
             .names("host", "no-such-host.invalid:{port}: the network knows no such name")
             .mendedWith("Correct the host in the URL.", URL)
-            .row("no-such-host.invalid", "the network knows no such name", "correct the host"),
+            .row(
+                "✗ host … the network knows no such name",
+                "the network knows no such name",
+                "correct the host"),
         error("never answers")
             .at(DoctorCase.Place.SILENT)
             .names("protocol", "localhost:{port} is no PostgreSQL or CockroachDB: Read timed out")
@@ -148,6 +151,12 @@ final class DoctorTable {
                 "Protocol error. …",
                 "something listens there that is no database",
                 "correct host and port; the web console is at 8080, SQL at 26257"),
+        error("speaks HTTP, and waits for more", PLAIN)
+            .at(DoctorCase.Place.PATIENT_WEB)
+            .names(
+                "protocol",
+                "localhost:{port} is no PostgreSQL or CockroachDB: it says HTTP/1.0 200 OK…")
+            .advises("Correct host and port in the URL: CockroachDB takes SQL at port 26257."),
         error("speaks first, and would forge a check", PLAIN)
             .at(DoctorCase.Place.TALKATIVE)
             .names("protocol", "localhost:{port} is no PostgreSQL or CockroachDB: it says gone…")
@@ -296,7 +305,11 @@ final class DoctorTable {
             .mendedBy("mv … && " + CERT + DIRS));
     cases.add(
         badClient("expired", "…crt cannot be used: it ended at …, and here it is …")
-            .certs((certs, ca) -> ca.client("maxroach").expired().write(certs)));
+            .certs((certs, ca) -> ca.client("maxroach").expired().write(certs))
+            .row(
+                "✗ client … cannot be used: it ended at …",
+                "the client's certificate has ended; the server just hangs up",
+                "`cockroach cert create-client`"));
     cases.add(
         badClient("of tomorrow", "…crt cannot be used: it begins at …, and here it is …")
             .certs((certs, ca) -> ca.client("maxroach").notYetValid().write(certs)));
@@ -369,7 +382,11 @@ final class DoctorTable {
     cases.add(badKey("OpenSSH's", "…key cannot be used: …").with(KEY, pem("OPENSSH PRIVATE KEY")));
     cases.add(
         badKey("another certificate's", "…key cannot be used: it is not the key of the certificate")
-            .certs((certs, ca) -> ca.client("maxroach").withAnotherKey().write(certs)));
+            .certs((certs, ca) -> ca.client("maxroach").withAnotherKey().write(certs))
+            .row(
+                "✗ key … cannot be used: …",
+                "it is no key, damaged, or not that certificate's",
+                "`cockroach cert create-client`"));
     cases.add(
         badKey("left from before, in PKCS#8", "…key.pk8 cannot be used: it is not the key of…")
             .certs(
@@ -383,8 +400,8 @@ final class DoctorTable {
             .certs((certs, ca) -> ca.client("maxroach").ellipticCurve().write(certs))
             .mendedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …")
             .row(
-                "extra data at the end",
-                "the key is in a form that pgjdbc does not read, such as SEC1, or has a password",
+                "✗ key … is SEC1, which pgjdbc does not read",
+                "the key is in a form that pgjdbc does not read, or has a password",
                 "`openssl pkcs8 -topk8 -nocrypt -outform DER` into a file `….key.pk8` beside it"));
     cases.add(
         badKey("of an elliptic curve, in PKCS#8", "…key is PKCS#8, which pgjdbc does not read")

@@ -467,7 +467,7 @@ public final class BankDoctor implements Callable<Integer> {
     return e instanceof NoSuchFileException
         ? "there is no such file"
         : e instanceof AccessDeniedException
-            ? "permission denied"
+            ? "not to be read by this user"
             : Objects.toString(e.getMessage(), "it hangs up");
   }
 

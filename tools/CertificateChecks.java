@@ -222,11 +222,12 @@ final class CertificateChecks {
         throw new Examination.Broken("key", seen, "Put it into PKCS#8 in DER:", command);
       }
       CertificateFiles.requirePair(Path.of(settings.getProperty("sslkey")), partner);
-      String alone = form.equals("PKCS#1") ? ", which pgjdbc alone does not read" : "";
-      examination.holds("key", "%s, private, of that certificate, in %s%s", key, form, alone);
+      String alone = form.equals("PKCS#1") ? ", where pgjdbc alone wants PKCS#8" : "";
+      examination.holds("key", "%s is private, of that certificate, and in %s%s", key, form, alone);
     } catch (AccessDeniedException | SQLException e) {
       String reason = BankDoctor.reason(e);
-      String seen = reason.contains(key.toString()) ? reason : key + ": " + reason;
+      String open = reason.replaceFirst("(?s).*Current permissions: ", "open to others, as ");
+      String seen = key + " is " + open;
       String command = mends.keepPrivate(key);
       throw new Examination.Broken("key", seen, "Let only its owner read it:", command);
     } catch (IOException | GeneralSecurityException | IllegalArgumentException e) {

@@ -350,7 +350,7 @@ final class DoctorTable {
     List<DoctorCase> cases = new ArrayList<>();
     for (String permissions : List.of("rw-r--r--", "rw-rw-rw-", "rw-----w-")) {
       cases.add(
-          badKey("for others too, " + permissions, "…has group or world access…" + permissions)
+          badKey("for others too, " + permissions, "…key is open to others, as " + permissions)
               .permitted(KEY, permissions)
               .mendedBy("chmod 600 {folder}/" + KEY)
               .readmeRow(
@@ -360,7 +360,7 @@ final class DoctorTable {
     }
     if (!System.getProperty("user.name").equals("root")) {
       cases.add(
-          badKey("not to be read", "…key: permission denied")
+          badKey("not to be read", "…key is not to be read by this user")
               .permitted(KEY, "-w-------")
               .mendedBy("chmod 600 {folder}/" + KEY));
     }

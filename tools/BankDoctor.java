@@ -42,7 +42,6 @@ import javax.net.ssl.X509TrustManager;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 import org.jdbi.v3.core.JdbiException;
-import org.postgresql.Driver;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -82,6 +81,7 @@ public final class BankDoctor implements Callable<Integer> {
   private String plainUrl;
   private boolean secure;
   private boolean password;
+  private boolean inUrl;
 
   /** The key's file, as given or as found. */
   private String key;
@@ -111,7 +111,7 @@ public final class BankDoctor implements Callable<Integer> {
     secure = wantsEncryption(hosts);
     hosts = examination.all(hosts, this::checkEncryption);
     keep(hosts);
-    password = hasPassword();
+    password = settings.containsKey("password");
     Jdbi database = secure ? verify(hosts) : openUnencrypted();
     try (Handle handle = database.open()) {
       examination.holds("login", "%s is let in", settings.get("user"));
@@ -145,9 +145,6 @@ public final class BankDoctor implements Callable<Integer> {
     } catch (BankSecure.Failure | IllegalArgumentException e) {
       throw unreadable(read);
     }
-    if (!settings.getProperty("PGHOST").matches("((^|,)([\\w.%-]+|\\[[\\w:.%]+]))+")) {
-      throw unreadable(read);
-    }
     String secret = "(?<=[?&])(ssl)?password=[^&]*";
     String masked = read.replaceFirst("(//[^:@/?]*):[^@/?]*@", "$1:***@");
     plainUrl = masked.replace(":***@", "@").replaceAll(secret + "&?", "").replaceFirst("[?&]$", "");
@@ -158,7 +155,9 @@ public final class BankDoctor implements Callable<Integer> {
       String command = mends.with("sslmode", "verify-full");
       throw new Examination.Broken("URL", seen, "Have it checked:", command);
     }
-    examination.holds("URL", "%s", masked.replaceAll(secret, "$1password=***"));
+    masked = masked.replaceAll(secret, "$1password=***");
+    inUrl = !masked.equals(read);
+    examination.holds("URL", "%s", masked);
   }
 
   private static Examination.Broken unreadable(String given) {
@@ -252,17 +251,12 @@ public final class BankDoctor implements Callable<Integer> {
       String advice = "Correct host and port in the URL, or that server.";
       throw new Examination.Broken("protocol", seen, advice, "");
     }
-    String tls = host.offersTls() ? "with TLS" : "without TLS: an insecure cluster";
+    String offered = secure ? "with TLS" : "and offers TLS, which is not asked for";
+    String tls = host.offersTls() ? offered : "without TLS: an insecure cluster";
     examination.holds("protocol", "%s speaks PostgreSQL's, %s", host, tls);
   }
 
   // ---- Login ----
-
-  private boolean hasPassword() {
-    // pgjdbc looks into ~/.pgpass too.
-    Properties all = Driver.parseURL("jdbc:postgresql://", settings);
-    return !all.getProperty("password", "").isEmpty();
-  }
 
   private void keep(List<Host> hosts) {
     String names = hosts.stream().map(host -> host.name).collect(Collectors.joining(","));
@@ -291,7 +285,7 @@ public final class BankDoctor implements Callable<Integer> {
     String trouble = "";
     try {
       database = BankSecure.connect(settings, mends.certificates());
-    } catch (BankSecure.Failure | IllegalArgumentException e) {
+    } catch (RuntimeException e) {
       trouble = reason(e);
     }
     CertificateChecks checks = new CertificateChecks(examination, mends, settings, key);
@@ -355,8 +349,6 @@ public final class BankDoctor implements Callable<Integer> {
   private void report(Examination.Broken broken) {
     String advice = broken == null ? "All well. To run it:" : broken.advice;
     String command = broken == null ? run() : broken.command;
-    String hidden = settings.getProperty("password", "");
-    boolean inUrl = !hidden.isEmpty() && !hidden.equals(System.getenv("PGPASSWORD"));
     if (inUrl && command.contains(" --url=")) {
       advice = advice.replaceFirst(":$", " (with the password in PGPASSWORD):");
     }

@@ -166,10 +166,14 @@ final class CertificateChecks {
     Path file = Path.of(settings.getProperty("sslcert", files + ".crt"));
     if (!settings.containsKey("sslcert") && !Files.exists(key)) {
       String none = "there is no " + file;
-      String neither = none + ", and no password in the URL, PGPASSWORD or ~/.pgpass";
-      examination.untried("client", password ? none + ", but a password" : neither);
+      if (!password) {
+        String seen = none + ", and no password in the URL, PGPASSWORD or ~/.pgpass";
+        String advice = "Make one for this cluster, or have a password in PGPASSWORD:";
+        throw new Examination.Broken("client", seen, advice, mends.createClient(file));
+      }
+      examination.untried("client", none + ", but a password");
       examination.untried("key", "not needed without a certificate");
-      return password ? "" : neither;
+      return "";
     }
     try {
       X509Certificate[] chain = CertificateFiles.read(file);
@@ -215,7 +219,7 @@ final class CertificateChecks {
       BaseX509KeyManager.validateKeyFilePermissions(key);
       String form = CertificateFiles.form(text);
       boolean rsa = partner.getAlgorithm().equals("RSA") || settings.containsKey("pemKeyAlgorithm");
-      String wrong = "SEC1|encrypted|.* other text" + (rsa ? "" : "|PKCS#8");
+      String wrong = "SEC1|encrypted" + (rsa ? "" : "|PKCS#8");
       if (form.matches(wrong) && !settings.containsKey("sslpassword")) {
         String seen = key + " is " + form + ", which pgjdbc does not read";
         String command = mends.inDer(key);

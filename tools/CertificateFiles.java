@@ -94,7 +94,7 @@ final class CertificateFiles {
     }
     String kind = key.contains("Proc-Type: 4,ENCRYPTED") ? "ENCRYPTED " : pem.group(1);
     return switch (kind) {
-      case "RSA " -> pem.start() == 0 ? "PKCS#1" : "PKCS#1 below other text";
+      case "RSA " -> "PKCS#1";
       case "EC " -> "SEC1";
       case "" -> "PKCS#8";
       default -> kind.strip().toLowerCase(java.util.Locale.ROOT);

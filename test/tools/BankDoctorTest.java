@@ -291,7 +291,7 @@ class BankDoctorTest {
     String section =
         readme.replaceFirst("(?s).*\n## When it does not connect\n(.*?)\n## .*", "$1\n");
     String shown =
-        section.lines().filter(line -> line.startsWith("| ")).collect(Collectors.joining("\n"));
+        section.lines().filter(line -> line.startsWith("|")).collect(Collectors.joining("\n"));
     assertEquals(table.strip(), shown, () -> "README.md's table must be this:\n" + table);
     assertTrue(table.lines().count() <= 12, table);
   }

@@ -288,8 +288,8 @@ final class DoctorTable {
         badClient("none, and no password", "there is no …client.maxroach.crt, and no password…")
             .without(CERTIFICATE, KEY)
             .readmeRow(
-                "… valid client certificate",
-                "there is no client certificate, or it is of another CA",
+                "no certificate and no password",
+                "neither is there",
                 "`cockroach cert create-client`, `--certs-dir` or `PGPASSWORD`"));
     cases.add(
         badClient("no certificate to the key", "…crt cannot be used: there is no such file")
@@ -317,7 +317,11 @@ final class DoctorTable {
         badClient("of another CA", "…is of CN=Other CA, O=Other, and not of this CA…")
             .certs(
                 (certs, ca) ->
-                    new Certificates("O=Other, CN=Other CA").client("maxroach").write(certs)));
+                    new Certificates("O=Other, CN=Other CA").client("maxroach").write(certs))
+            .row(
+                "… valid client certificate",
+                "the client's certificate is of another CA",
+                "the certificates of this cluster"));
     cases.add(
         badClient(
                 "of another CA of the same name", "…is of CN=Cockroach CA, …, and not of this CA…")
@@ -410,10 +414,6 @@ final class DoctorTable {
                     ca.client("maxroach")
                         .ellipticCurve()
                         .write(certs, Certificates.KeyFormat.PKCS8_PEM))
-            .mendedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
-    cases.add(
-        badKey("below other text", "…key is PKCS#1 below other text, which pgjdbc does not read")
-            .edited(KEY, pem -> "Bag Attributes\n" + pem)
             .mendedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
     cases.add(
         badKey("with a password", "…key is encrypted, which pgjdbc does not read")
@@ -680,7 +680,7 @@ final class DoctorTable {
                   "jbang bank-doctor --url='postgresql://maxroach@localhost:{port}/bank"
                       + "?sslmode=verify-full' --certs-dir={folder}/certs")
               .row(
-                  "sslmode must be verify-full, …",
+                  "sslmode must be verify-full…",
                   "with any other mode nobody checks who the server is",
                   "`sslmode=verify-full`, or none"));
     }

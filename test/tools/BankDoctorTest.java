@@ -1,0 +1,359 @@
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.logging.LogManager;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.Timeout;
+
+/** The doctor finds what is broken, its mend mends it, and it leaves all as it was. */
+@Timeout(120)
+class BankDoctorTest {
+
+  private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{C}\\p{Zl}\\p{Zp}&&[^\n]]");
+
+  private static DoctorStage stage;
+
+  @BeforeAll
+  static void openStage() throws IOException {
+    // As the doctor's own main does.
+    LogManager.getLogManager().reset();
+    stage = new DoctorStage();
+  }
+
+  @AfterAll
+  static void closeStage() {
+    stage.close();
+  }
+
+  @TestFactory
+  Stream<DynamicTest> eachBrokenLink() {
+    return DoctorTable.all().stream()
+        .map(each -> DynamicTest.dynamicTest(each.name, () -> diagnoseAndMend(each)));
+  }
+
+  private static void diagnoseAndMend(DoctorCase each) throws Exception {
+    DoctorStage.Scene scene = stage.set(each);
+    List<String> files = DoctorStage.files(scene.folder);
+    Map<String, List<String>> contents = scene.contents();
+    DoctorStage.Run run = scene.diagnose();
+    assertEquals(files, DoctorStage.files(scene.folder));
+    assertEquals(contents, scene.contents());
+    assertEquals(each.link.equals("URL") ? 2 : 5, run.status(), run::toString);
+    assertHarmless(run);
+    String told = run.out();
+    assertTrue(told.contains("The first broken link is " + each.link + ". "), told);
+    String seen = scene.filledIn(each.seen);
+    assertTrue(
+        told.lines().anyMatch(line -> line.matches("✗ " + each.link + " +(" + pattern(seen) + ")")),
+        () -> "not " + seen + "\n" + told);
+    if (each.row != null) {
+      String message = "(?s)" + pattern(each.row.message()) + "(\\n.*)?";
+      boolean ofDoctor = each.row.message().startsWith("✗");
+      Stream<String> said = ofDoctor ? told.lines() : Stream.of(scene.scriptSays());
+      assertTrue(said.anyMatch(words -> words.matches(message)), scene::scriptSays);
+    }
+    mend(each, scene, run);
+  }
+
+  private static void mend(DoctorCase each, DoctorStage.Scene scene, DoctorStage.Run run)
+      throws Exception {
+    String line = run.lastLine();
+    String expected = scene.filledIn(each.mend);
+    if (each.isMended()) {
+      assertTrue(line.matches(pattern(expected)), () -> "not " + expected + "\n" + run.out());
+    } else {
+      assertTrue(
+          run.out()
+              .lines()
+              .anyMatch(told -> told.matches("(.*link is \\w+\\. )?" + pattern(expected))),
+          () -> "not " + expected + "\n" + run.out());
+    }
+    if (each.otherArguments != null) {
+      assertWell(scene.diagnoseOtherwise());
+      return;
+    }
+    if (each.byHand != null) {
+      each.byHand.take(scene.folder, stage);
+      assertWell(scene.diagnose());
+      return;
+    }
+    if (each.isMended()) {
+      assertEquals(0, scene.shell(line), line);
+      if (!line.contains("jbang bank-doctor")) {
+        DoctorStage.Run next = scene.diagnose();
+        if (!each.secondMend.isEmpty()) {
+          assertTrue(next.lastLine().matches(pattern(scene.filledIn(each.secondMend))), next.out());
+          assertEquals(0, scene.shell(next.lastLine()));
+          next = scene.diagnose();
+        }
+        assertWell(next);
+      }
+    }
+  }
+
+  @Test
+  void enoughEnvironmentsAreMended() {
+    List<DoctorCase> all = DoctorTable.all();
+    long byShell = all.stream().filter(DoctorCase::isMended).count();
+    long byHand = all.stream().filter(e -> e.byHand != null || e.otherArguments != null).count();
+    assertTrue(byShell >= 25, byShell + " by a shell");
+    assertTrue(byShell + byHand >= 40, byShell + byHand + " in all");
+  }
+
+  @Test
+  void saysInJsonWhatItPrints() throws Exception {
+    List<DoctorCase> all = DoctorTable.all();
+    for (int i = 0; i < all.size(); i += 9) {
+      DoctorCase each = all.get(i);
+      DoctorStage.Scene scene = stage.set(each);
+      assertEqualFacts(scene.diagnose(), scene.diagnose("--json"));
+    }
+  }
+
+  @Test
+  void wellIsOneScreenAndHasTheCommand() throws Exception {
+    DoctorStage.Scene scene = stage.set(new DoctorCase("well"));
+    DoctorStage.Run run = scene.diagnose();
+    assertWell(run);
+    assertTrue(run.out().lines().count() <= 24, run.out());
+    String url = scene.filledIn("postgresql://maxroach@localhost:{port}/bank");
+    String well = "jbang BankSecure.java --url=" + url + " --certs-dir=" + scene.folder + "/certs";
+    assertEquals(well, run.lastLine());
+    assertTrue(run.out().contains(" jdbc:" + url.replace("maxroach@", "") + "\n"), run.out());
+    assertTrue(run.out().contains("sslmode=verify-full, sslrootcert=" + scene.folder), run.out());
+    assertEqualFacts(run, scene.diagnose("--json"));
+    DoctorStage.Scene insecure =
+        stage.set(new DoctorCase("well, insecure").at(DoctorCase.Place.INSECURE));
+    assertEquals(
+        insecure.filledIn(
+            "jbang BankInsecure.java --url=postgresql://maxroach@localhost:{port}/bank"),
+        insecure.diagnose().lastLine());
+  }
+
+  /** As a user runs it: with its own main, by the variables, in its folder. */
+  @Test
+  void runsAsAProgram() throws Exception {
+    DoctorStage.Scene scene = stage.set(new DoctorCase("a program"));
+    String url = scene.filledIn("postgresql://maxroach@localhost:{port}/bank");
+    Path temporary = Files.createDirectory(scene.folder.resolve("tmp"));
+    Script program =
+        Script.of("BankDoctor")
+            .workingDirectory(scene.folder)
+            .home(scene.folder.resolve("home"))
+            .environment("DATABASE_URL", url)
+            .environment("LC_ALL", "C")
+            .javaOption("-Djava.io.tmpdir=" + temporary);
+    List<String> files = DoctorStage.files(scene.folder);
+    Script.Result well = program.run();
+    assertEquals(0, well.status(), well::toString);
+    assertEquals("", well.err());
+    assertTrue(well.out().endsWith("\njbang BankSecure.java\n"), well.out());
+    assertTrue(well.out().contains("✓ key       certs/client.maxroach.key"), well.out());
+    assertEquals(files, DoctorStage.files(scene.folder));
+    Script.Result elsewhere = program.environment("COCKROACH_CERTS_DIR", "nowhere").run();
+    assertEquals(5, elsewhere.status(), elsewhere::toString);
+    assertTrue(elsewhere.out().contains("✗ server"), elsewhere.out());
+    String mend = "\njbang bank-doctor --url=" + url + " --certs-dir=certs\n";
+    assertTrue(elsewhere.out().endsWith(mend), elsewhere.out());
+  }
+
+  /** The URL's own password gets into no line, and PGPASSWORD takes its place. */
+  @Test
+  void leavesAnUncodedPasswordToTheEnvironment() throws Exception {
+    DoctorStage.Scene scene =
+        stage.set(
+            new DoctorCase(
+                    "an uncoded password",
+                    "--url=postgresql://maxroach:"
+                        + DoctorStage.PASSWORD
+                        + "@localhost:{port}/bank",
+                    "--certs-dir={folder}/certs")
+                .at(DoctorCase.Place.WITH_PASSWORD)
+                .without("certs/client.maxroach.crt", "certs/client.maxroach.key"));
+    DoctorStage.Run run = scene.diagnose();
+    assertEquals(2, run.status(), run::toString);
+    assertHarmless(run);
+    String url = run.lastLine().replaceFirst("jbang bank-doctor --url=", "");
+    Script.Result mended =
+        Script.of("BankDoctor", "--url=" + url, "--certs-dir=" + scene.folder + "/certs")
+            .environment("PGPASSWORD", DoctorStage.PASSWORD)
+            .run();
+    assertEquals(0, mended.status(), mended::toString);
+    assertFalse(mended.out().contains("geheim"), mended.out());
+  }
+
+  @TestFactory
+  Stream<DynamicTest> hostileWords() throws Exception {
+    String hostile = DoctorTable.HOSTILE;
+    byte[] refusal = Impostor.complaint('E', "28000", hostile);
+    List<DoctorCase> cases =
+        List.of(
+            new DoctorCase(
+                "of a server that refuses", "--url=postgresql://localhost:{impostor}/bank"),
+            new DoctorCase("in the version")
+                .database(
+                    "CREATE FUNCTION public.version() RETURNS TEXT LANGUAGE sql AS $$ SELECT '"
+                        + hostile
+                        + "' $$",
+                    "ALTER DATABASE {database} SET search_path = public, pg_catalog"),
+            new DoctorCase("in a column")
+                .database(
+                    "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8, \""
+                        + hostile
+                        + "\" INT NOT NULL)",
+                    "GRANT ALL ON accounts TO maxroach"),
+            new DoctorCase(
+                    "in the URL",
+                    "--url=postgresql://%1B%5B31m%0A%E2%9C%93%20forged@localhost:{port}/bank")
+                .at(DoctorCase.Place.INSECURE),
+            new DoctorCase(
+                    "in the database's name",
+                    "--url=postgresql://localhost:{port}/%1B%5B31m%0A%E2%9C%93%20forged")
+                .at(DoctorCase.Place.INSECURE),
+            new DoctorCase(
+                "in an option", "--url=\033[31m\n✓ forged", "--certs-dir=\033[31m\n✓ forged"),
+            new DoctorCase("in an authority's name")
+                .certs(
+                    (certs, ca) ->
+                        new Certificates("CN=\033[2J\\0A✓ forged\u202e").writeAuthority(certs)),
+            new DoctorCase("in a user's name")
+                .certs((certs, ca) -> forge(certs, ca.client("\033[2J\\0A✓ forged\u202e"))),
+            new DoctorCase("in a server's names")
+                .showing(leaf -> leaf, "\033[2J\n✓ forged", "$(touch forged)", "db.example.com"));
+    try (Impostor impostor = Impostor.answering(refusal, new byte[0])) {
+      List<DynamicTest> tests = new ArrayList<>();
+      for (DoctorCase each : cases) {
+        each.arguments.replaceAll(a -> a.replace("{impostor}", Integer.toString(impostor.port())));
+        for (String[] option : new String[][] {{}, {"--json"}}) {
+          DoctorStage.Run run = stage.set(each).diagnose(option);
+          tests.add(DynamicTest.dynamicTest(each.name, () -> assertHarmless(run)));
+        }
+      }
+      return tests.stream();
+    }
+  }
+
+  private static void forge(Path certs, Certificates.Leaf leaf) throws IOException {
+    Path other = Files.createDirectory(certs.resolveSibling("other"));
+    leaf.write(other);
+    try (Stream<Path> files = Files.list(other)) {
+      for (Path file : files.toList()) {
+        String name = file.toString().endsWith(".crt") ? "crt" : "key";
+        Files.write(certs.resolve("client.maxroach." + name), Files.readAllBytes(file));
+      }
+    }
+  }
+
+  @Test
+  void refusesAWrongCommandLine() {
+    for (String[] wrong :
+        new String[][] {
+          {"--urll=postgresql://u:geheim@h"}, {"postgresql://u:geheim@h"}, {"--url"}
+        }) {
+      DoctorStage.Run run = DoctorStage.doctor(wrong);
+      assertEquals(2, run.status(), run::toString);
+      assertTrue(run.out().isEmpty() && run.err().startsWith("error: "), run::toString);
+      assertHarmless(run);
+    }
+    DoctorStage.Run help = DoctorStage.doctor("--help");
+    assertEquals(0, help.status());
+    assertTrue(help.out().lines().allMatch(line -> line.length() <= 80), help.out());
+  }
+
+  @Test
+  void pageShowsTheTable() throws IOException {
+    String page = DoctorTable.page();
+    String shown = Files.readString(Project.root().resolve("docs/doctor-table.md"));
+    assertEquals(page, shown, () -> "docs/doctor-table.md must be this:\n" + page);
+  }
+
+  @Test
+  void readmeShowsTheTable() throws IOException {
+    String table = DoctorTable.readme();
+    String readme = Files.readString(Project.root().resolve("README.md"));
+    String section =
+        readme.replaceFirst("(?s).*\n## When it does not connect\n(.*?)\n## .*", "$1\n");
+    String shown =
+        section.lines().filter(line -> line.startsWith("|")).collect(Collectors.joining("\n"));
+    assertEquals(table.strip(), shown, () -> "README.md's table must be this:\n" + table);
+    assertTrue(table.lines().count() <= 12, table);
+  }
+
+  private static void assertEqualFacts(DoctorStage.Run text, DoctorStage.Run json) {
+    assertEquals(text.status(), json.status());
+    assertHarmless(json);
+    JsonObject all = JsonParser.parseString(json.out()).getAsJsonObject();
+    List<String> lines = new ArrayList<>();
+    for (JsonElement each : all.getAsJsonArray("checks")) {
+      JsonObject check = each.getAsJsonObject();
+      JsonElement holds = check.get("holds");
+      String mark = holds.isJsonNull() ? "–" : holds.getAsBoolean() ? "✓" : "✗";
+      lines.add("%s %-9s %s".formatted(mark, check.get("link").getAsString(), text(check, "seen")));
+    }
+    assertEquals(
+        text.out()
+            .lines()
+            .filter(line -> line.matches("[✓✗–] .*"))
+            .map(BankDoctorTest::timeless)
+            .toList(),
+        lines.stream().map(BankDoctorTest::timeless).toList());
+    assertEquals(text.status() == 0, all.get("well").getAsBoolean());
+    assertTrue(text.out().contains(text(all, "advice")), text.out());
+    assertTrue(
+        text.out().endsWith(text(all, "command").isEmpty() ? "\n" : text(all, "command") + "\n"));
+  }
+
+  private static String text(JsonObject object, String name) {
+    return object.get(name).isJsonNull() ? "" : object.get(name).getAsString();
+  }
+
+  private static String timeless(String line) {
+    return line.replaceAll("-?[\\d.,]+ ms|T\\d\\d:\\d\\d:\\d\\dZ", "…")
+        .replaceAll("bank_\\d+", "…");
+  }
+
+  private static void assertWell(DoctorStage.Run run) {
+    assertEquals(0, run.status(), run::toString);
+    assertTrue(run.out().contains("All well. "), run.out());
+    assertFalse(run.out().contains("✗"), run.out());
+    assertHarmless(run);
+  }
+
+  /** No password, no key, and nothing that a terminal would obey. */
+  private static void assertHarmless(DoctorStage.Run run) {
+    String printed = run.out() + run.err();
+    assertFalse(printed.contains("geheim"), printed);
+    assertFalse(printed.contains("PRIVATE KEY-----"), printed);
+    assertFalse(UNPRINTABLE.matcher(printed).find(), printed);
+    String rightful = "✓ (" + String.join("|", Examination.LINKS) + ") [^✓]*|[^✓]*";
+    assertTrue(printed.lines().allMatch(line -> line.matches(rightful)), printed);
+    assertFalse(printed.contains("\nAll well. forged"), printed);
+  }
+
+  private static String pattern(String text) {
+    return Stream.of(text.split("\\|", -1))
+        .map(
+            part ->
+                Stream.of(part.split("…", -1))
+                    .map(Pattern::quote)
+                    .collect(Collectors.joining(".*")))
+        .collect(Collectors.joining("|", "(?:", ")"));
+  }
+}

@@ -2,7 +2,7 @@
 //DESCRIPTION Measures the scripts against their peers, side by side, on a PostgreSQL of its own
 //JAVA 17+
 //JAVA_OPTIONS -XX:+UseSerialGC -Djava.awt.headless=true
-//DEPS com.google.code.gson:gson:2.14.0
+//DEPS com.google.code.gson:gson:2.15.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.knowm.xchart:xchart:4.0.3
 //DEPS de.erichseifert.vectorgraphics2d:VectorGraphics2D:0.13

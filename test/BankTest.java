@@ -6,6 +6,7 @@
 //SOURCES ../BankBasic.java
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
+//SOURCES ../tools/BankLoad.java
 //SOURCES ../tools/LocalCluster.java
 //SOURCES faults/*.java
 //SOURCES project/*.java

@@ -17,7 +17,6 @@ import java.sql.SQLException;
 import java.time.*;
 import java.util.*;
 import java.util.concurrent.*;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.*;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.*;
@@ -26,7 +25,6 @@ import java.util.regex.*;
 import java.util.stream.*;
 import org.HdrHistogram.*;
 import org.jdbi.v3.core.*;
-import org.jdbi.v3.core.mapper.RowMapper;
 import org.jdbi.v3.core.statement.*;
 import org.postgresql.util.DriverInfo;
 import picocli.CommandLine;
@@ -61,10 +59,10 @@ public final class BankLoad implements Callable<Integer> {
   private Integer accounts;
 
   @Option(names = "--duration", description = "How long to make transfers: 30s, 5m, 1h; 10s.")
-  private Duration duration = Duration.ofSeconds(10);
+  private Duration duration;
 
-  @Option(names = "--transfers", description = "Make so many instead, however long it takes.")
-  private Integer transfers;
+  @Option(names = "--transfers", description = "Make so many, however long it takes.")
+  private long transfers = Long.MAX_VALUE;
 
   @Option(names = "--concurrency", description = "Workers; ${DEFAULT-VALUE} by default.")
   private int concurrency = 8;
@@ -85,7 +83,7 @@ public final class BankLoad implements Callable<Integer> {
   private int forceRetries;
 
   @Option(names = "--no-audit", description = "Check the books at the end only.")
-  private boolean checksAtEndOnly;
+  private boolean auditsAtTheEnd;
 
   @Option(names = "--json", description = "Print the result as one JSON object.")
   private boolean json;
@@ -95,14 +93,14 @@ public final class BankLoad implements Callable<Integer> {
 
   @Spec private CommandSpec command;
 
+  private final Map<String, Object> result = new LinkedHashMap<>();
   private final List<BankSecure.Session> sessions = new ArrayList<>();
-  private final AtomicLong begun = new AtomicLong();
   private final Queue<UUID> unknown = new ConcurrentLinkedQueue<>();
   private final UUID run = UUID.randomUUID();
-  private final Instant startedAt = Instant.now();
+  private final AtomicLong begun = new AtomicLong();
   private Properties settings;
   private Jdbi database;
-  private String product;
+  private boolean cockroach;
   private long[] accountIds;
   private Audit audit;
   private Load load = new Load(Duration.ZERO, 0);
@@ -113,14 +111,14 @@ public final class BankLoad implements Callable<Integer> {
     requireSense();
     connect();
     try (BankSecure.Session auditing = session(retry -> {})) {
-      product = auditing.read(BankSecure::version);
-      String security = isEncrypted() ? "certificate verified" : "not encrypted";
-      print("Connected to %s at %s; %s.", product, place(), security);
+      String product = auditing.read(BankSecure::version);
+      cockroach = product.startsWith("CockroachDB");
+      result.put("product", product);
+      print("Connected to %s at %s.", product, place());
       while (sessions.size() < concurrency) {
         // Inside the loop of another, which waits where the server has no room for one more.
         sessions.add(auditing.read(handle -> session(retry -> load.retried(retry))));
       }
-      BankSecure.createTables(auditing);
       createAccounts(auditing);
       makeTransfers();
     } finally {
@@ -129,65 +127,53 @@ public final class BankLoad implements Callable<Integer> {
     return 0;
   }
 
-  // ---- Connection ----
-
   private void connect() {
     settings = BankSecure.settings(url);
     settings.replace("ApplicationName", "BankSecure", "BankLoad");
+    boolean encrypted = !settings.getProperty("sslmode", "").equals("disable");
     try {
       database =
-          isEncrypted()
-              ? BankSecure.connect(settings, certificates)
-              : BankInsecure.connect(settings);
+          encrypted ? BankSecure.connect(settings, certificates) : BankInsecure.connect(settings);
     } catch (BankInsecure.Failure e) {
       throw new BankSecure.Failure(e.status, e.getMessage());
     }
     // JDBI would look through each statement for templates, each time.
     database.configure(SqlStatements.class, all -> all.setTemplateEngine(TemplateEngine.NOP));
+    result.put("hosts", settings.get("PGHOST") + ":" + settings.get("PGPORT"));
+    result.put("database", settings.get("PGDBNAME"));
+    result.put("user", settings.get("user"));
+    result.put("encrypted", encrypted);
   }
 
-  private boolean isEncrypted() {
-    return !settings.getProperty("sslmode", "").equals("disable");
-  }
-
-  private boolean isCockroach() {
-    return product.startsWith("CockroachDB");
+  private String place() {
+    String words = "{hosts}, database {database}, user {user}";
+    return Pattern.compile("\\{(\\w+)}")
+        .matcher(words)
+        .replaceAll(name -> "" + result.get(name.group(1)));
   }
 
   private BankSecure.Session session(Consumer<BankSecure.Retry> told) {
     return new BankSecure.Session(database, Duration.ofSeconds(retryTimeout), told);
   }
 
-  private String hosts() {
-    return settings.get("PGHOST") + ":" + settings.get("PGPORT");
-  }
-
-  private String place() {
-    return hosts() + ", database " + settings.get("PGDBNAME") + ", user " + settings.get("user");
-  }
-
   // ---- Accounts ----
 
-  private void createAccounts(BankSecure.Session auditing) throws Exception {
+  private void createAccounts(BankSecure.Session auditing) {
+    BankSecure.createTables(auditing);
     String two = "SELECT count(*) FROM (SELECT 1 FROM accounts LIMIT 2) AS found";
     int found = auditing.read(handle -> handle.select(two).mapTo(int.class).one());
     int asked = accounts != null ? accounts : found == 0 ? 1_000 : 0;
-    if (limit() > 0 && found + asked < 2) {
-      throw new BankSecure.Failure(
-          2, "a transfer needs two accounts: ask for --accounts=2 or more");
+    if (transfers > 0 && found + asked < 2) {
+      throw new BankSecure.Failure(2, "a transfer needs two accounts: ask for --accounts=2");
     }
     Creation creation = new Creation(asked);
-    try {
-      runAll(creation::work, () -> show(creation.made + " of " + asked + " accounts"));
-    } catch (Exception e) {
-      print("Accounts: %,d created.", creation.made);
-      throw e;
-    }
-    audit = new Audit(auditing, creation.made);
+    runAll(creation::work, () -> show("%,d of %,d accounts", creation.made, asked));
+    audit = new Audit(auditing);
+    long before = audit.expected.accounts - creation.made;
+    print("Accounts: %,d found, %,d created.", before, creation.made);
+    result.put("accountsBefore", before);
+    result.put("accountsCreated", creation.made);
     accountIds = auditing.read(BankLoad::accountIds);
-    print(
-        "Accounts: %,d found, %,d created.",
-        audit.expected.accounts - creation.made, creation.made);
   }
 
   /** The accounts to create: hands them out by the thousand, and counts those that were made. */
@@ -204,25 +190,24 @@ public final class BankLoad implements Callable<Integer> {
       for (long[][] each = next(); each[0].length > 0; each = next()) {
         long[] ids = each[0];
         long[] balances = each[1];
-        AtomicInteger attempts = new AtomicInteger();
-        int inserted =
-            session.commit(
-                ids.length + " accounts, the first of them " + ids[0],
-                handle -> {
-                  attempts.incrementAndGet();
-                  return BankSecure.insertAccounts(handle, ids, balances);
-                });
+        String name = ids.length + " accounts, the first of them " + ids[0];
+        int[] attempts = {0};
+        Function<Handle, Integer> insert =
+            handle -> {
+              attempts[0]++;
+              return BankSecure.insertAccounts(handle, ids, balances);
+            };
+        int inserted = session.commit(name, insert);
         // None: an attempt before, whose answer was lost, had made them all.
-        add(ids.length, inserted == 0 && attempts.get() > 1 ? ids.length : inserted);
+        add(ids.length, inserted == 0 && attempts[0] > 1 ? ids.length : inserted);
       }
     }
 
     private synchronized long[][] next() {
       int size = halted ? 0 : Math.min(left, 1_000);
       left -= size;
-      return new long[][] {
-        random.longs(size, 1, Long.MAX_VALUE).toArray(), random.longs(size, 0, 1_000_000).toArray()
-      };
+      long[] ids = random.longs(size, 1, Long.MAX_VALUE).toArray();
+      return new long[][] {ids, random.longs(size, 0, 1_000_000).toArray()};
     }
 
     private synchronized void add(int asked, int inserted) {
@@ -257,33 +242,30 @@ public final class BankLoad implements Callable<Integer> {
     return all.build().toArray();
   }
 
-  // ---- Load ----
+  // ---- Transfers ----
 
   private void makeTransfers() throws Exception {
-    if (!warmUp.isZero() && limit() > 0) {
-      load = new Load(warmUp, Long.MAX_VALUE);
+    if (!warmUp.isZero()) {
+      load = new Load(warmUp, transfers == 0 ? 0 : Long.MAX_VALUE);
       runAll(load::work, load::tick);
       audit.warmedUp = load.committed.sum();
     }
-    load = new Load(transfers == null ? duration : Duration.ofDays(10_000), limit());
+    load = new Load(duration, transfers);
     Thread auditor = new Thread(audit::watch);
     auditor.setDaemon(true);
-    Exception failure = null;
+    RuntimeException failure = null;
     try {
-      if (!checksAtEndOnly) {
-        auditor.start();
-      }
+      auditor.start();
       runAll(load::work, load::tick);
-    } catch (Exception e) {
+    } catch (RuntimeException e) {
       failure = e;
     }
     load.end();
     halted = true;
     auditor.join(15_000);
     failure = failure == null ? audit.failure : failure;
-    boolean reachable = failure == null || status(failure) == 1;
     try {
-      if (reachable && !auditor.isAlive()) {
+      if (!auditor.isAlive() && (failure == null || status(failure) == 1)) {
         audit.finish();
       }
     } finally {
@@ -291,23 +273,19 @@ public final class BankLoad implements Callable<Integer> {
     }
     if (!audit.fault().isEmpty()) {
       throw new BankSecure.Failure(4, audit.fault());
-    }
-    if (failure != null) {
+    } else if (failure != null) {
       throw failure;
     }
   }
 
-  private long limit() {
-    return transfers == null ? Long.MAX_VALUE : transfers;
-  }
-
   /** Runs the same on each session, in a thread of its own, until all have ended. */
-  private void runAll(Consumer<BankSecure.Session> work, Runnable tick) throws Exception {
+  private void runAll(Consumer<BankSecure.Session> work, Runnable tick) {
     ExecutorService threads = Executors.newFixedThreadPool(concurrency);
-    List<Future<?>> ends = new ArrayList<>();
+    List<CompletableFuture<Void>> ends = new ArrayList<>();
     for (BankSecure.Session session : sessions) {
-      ends.add(threads.submit(() -> run(work, session)));
+      ends.add(CompletableFuture.runAsync(() -> work.accept(session), threads));
     }
+    ends.forEach(end -> end.whenComplete((done, failure) -> halted |= failure != null));
     threads.shutdown();
     for (boolean ended = false; !ended; tick.run()) {
       try {
@@ -318,52 +296,40 @@ public final class BankLoad implements Callable<Integer> {
       }
     }
     show("");
-    try {
-      for (Future<?> end : ends) {
-        end.get();
-      }
-    } catch (ExecutionException e) {
-      if (!unknown.isEmpty()) {
-        String message = "it is not known whether this was committed: transfer ";
-        String ids = unknown.stream().map(UUID::toString).collect(Collectors.joining(", "));
-        throw new BankSecure.Failure(3, message + ids);
-      }
-      throw e.getCause() instanceof Exception cause ? cause : e;
+    if (!unknown.isEmpty()) {
+      String message = "it is not known whether this was committed: transfer ";
+      String ids = unknown.stream().map(UUID::toString).collect(Collectors.joining(", "));
+      throw new BankSecure.Failure(3, message + ids);
     }
-  }
-
-  private void run(Consumer<BankSecure.Session> work, BankSecure.Session session) {
     try {
-      work.accept(session);
-    } catch (RuntimeException | Error e) {
-      halted = true;
-      throw e;
+      ends.forEach(CompletableFuture::join);
+    } catch (CompletionException e) {
+      throw e.getCause() instanceof RuntimeException cause ? cause : e;
     }
   }
 
   private void transfer(BankSecure.Session session, long number) {
     SplittableRandom choice = new SplittableRandom(seed + number);
-    int source = choice.nextInt(accountIds.length);
-    int other = choice.nextInt(accountIds.length - 1);
-    int target = other < source ? other : other + 1;
+    int index = choice.nextInt(accountIds.length);
+    int other = index + 1 + choice.nextInt(accountIds.length - 1);
+    long source = accountIds[index];
+    long target = accountIds[other % accountIds.length];
     UUID id = transferId(number);
-    int[] failures = {0};
+    int[] attempts = {0};
+    Function<Handle, Long> transfer =
+        handle -> {
+          if (attempts[0]++ < forceRetries) {
+            failOnPurpose(handle);
+          }
+          return BankSecure.transfer(handle, id, source, target);
+        };
     try {
-      session.commit(
-          "transfer " + id,
-          handle -> {
-            if (failures[0]++ < forceRetries) {
-              failOnPurpose(handle);
-            }
-            return BankSecure.transfer(handle, id, accountIds[source], accountIds[target]);
-          });
+      session.commit("transfer " + id, transfer);
     } catch (BankSecure.Failure e) {
-      if (e.status != 3) {
-        throw e;
-      } else if (!isInLedger(id)) {
+      if (e.status == 3) {
         unknown.add(id);
-        throw e;
       }
+      throw e;
     }
   }
 
@@ -374,9 +340,8 @@ public final class BankLoad implements Callable<Integer> {
 
   /** Has the server itself raise 40001, by the means that each of the two offers. */
   private void failOnPurpose(Handle handle) {
-    if (!isCockroach()) {
+    if (!cockroach) {
       handle.execute("DO $$ BEGIN RAISE 'on purpose' USING ERRCODE = '40001'; END $$");
-      return;
     }
     handle.execute("SET inject_retry_errors_enabled = true");
     try {
@@ -386,77 +351,11 @@ public final class BankLoad implements Callable<Integer> {
     }
   }
 
-  /** Looks once more, for an outcome that the retry loop had no time to find out. */
-  private boolean isInLedger(UUID id) {
-    // An interrupted thread opens no connection.
-    Thread.interrupted();
-    try (var session = new BankSecure.Session(database, Duration.ofSeconds(1), retry -> {})) {
-      return session.read(handle -> inLedger(handle, new UUID[] {id})) == 1;
-    } catch (JdbiException e) {
-      return false;
-    }
-  }
-
-  private static long inLedger(Handle handle, UUID[] ids) {
-    String count =
-        """
-        SELECT count(*) FROM unnest(CAST(:ids AS UUID[])) AS own (id)
-        JOIN transfers ON transfers.id = own.id
-        """;
-    return handle.createQuery(count).bind("ids", ids).mapTo(long.class).one();
-  }
-
   // ---- Measurement ----
-
-  /** What was measured up to a second after the start, in so many seconds. */
-  record Row(
-      double atSecond,
-      double seconds,
-      long transfersCommitted,
-      double transfersPerSecond,
-      Double p50Milliseconds,
-      Double p95Milliseconds,
-      Double p99Milliseconds,
-      Double p999Milliseconds,
-      Double maximumMilliseconds,
-      long retries,
-      Map<String, Long> retriesByReason) {
-
-    static Row of(double at, double seconds, Histogram latencies, Map<String, Long> reasons) {
-      long count = latencies.getTotalCount();
-      return new Row(
-          rounded(at),
-          rounded(seconds),
-          count,
-          count == 0 ? 0 : rounded(count / seconds),
-          milliseconds(latencies, 50),
-          milliseconds(latencies, 95),
-          milliseconds(latencies, 99),
-          milliseconds(latencies, 99.9),
-          milliseconds(latencies, 100),
-          reasons.values().stream().mapToLong(each -> each).sum(),
-          reasons);
-    }
-
-    private static Double milliseconds(Histogram latencies, double percentile) {
-      double nanos = latencies.getValueAtPercentile(percentile);
-      return latencies.getTotalCount() == 0 ? null : (Double) rounded(nanos / 1e6);
-    }
-  }
-
-  private static double rounded(double number) {
-    return Math.round(number * 1_000) / 1e3;
-  }
-
-  /** A time without a single commit. */
-  record Gap(double fromSecond, double toSecond) {}
-
-  /** A point of the curve: so many percent of the transfers took no longer than that. */
-  record Point(double percentile, double milliseconds) {}
 
   /** Transfers for some time. Workers make and count them; all else is the main thread's. */
   private final class Load {
-    private static final long LONGEST_NANOS = Duration.ofDays(2).toNanos();
+    private static final long LONGEST_NANOS = 200_000_000_000_000L;
 
     private final long start = System.nanoTime();
     private final long first = begun.get();
@@ -464,11 +363,11 @@ public final class BankLoad implements Callable<Integer> {
     private final long limit;
     private final LongAdder committed = new LongAdder();
     private final Recorder recorder = new Recorder(LONGEST_NANOS, 3);
-    private final Map<String, LongAdder> reasonsNow = new ConcurrentHashMap<>();
-    private final Histogram latencies = new Histogram(LONGEST_NANOS, 3);
-    private final Map<String, Long> reasons = new TreeMap<>();
-    private final List<Row> series = new ArrayList<>();
-    private final List<Gap> gaps = new ArrayList<>();
+    private final Histogram all = new Histogram(LONGEST_NANOS, 3);
+    private final Map<String, LongAdder> retries = new ConcurrentHashMap<>();
+    private final Map<String, Long> allRetries = new TreeMap<>();
+    private final List<Map<String, Object>> series = new ArrayList<>();
+    private final List<double[]> gaps = new ArrayList<>();
     private long counted;
     private double countedAt;
     private double rowAt;
@@ -483,7 +382,10 @@ public final class BankLoad implements Callable<Integer> {
       while ((number = begun.getAndIncrement()) - first < limit) {
         // With a rate a transfer that waits for a worker has taken longer, and not begun later.
         long due = rate == 0 ? System.nanoTime() : start + (number - first) * 1_000_000_000 / rate;
-        if (!awaits(due) || seconds() * 1e9 > time.toNanos()) {
+        while (!halted && System.nanoTime() < due) {
+          LockSupport.parkNanos(Math.min(100_000_000, due - System.nanoTime()));
+        }
+        if (halted || System.nanoTime() - start > time.toNanos()) {
           return;
         }
         transfer(session, number);
@@ -492,105 +394,104 @@ public final class BankLoad implements Callable<Integer> {
       }
     }
 
-    private boolean awaits(long due) {
-      long left;
-      while (!halted && (left = due - System.nanoTime()) > 0) {
-        LockSupport.parkNanos(Math.min(left, 100_000_000));
-      }
-      return !halted;
-    }
-
+    /** Counts it by CockroachDB's own word for why, where it has one, else by the SQLSTATE. */
     void retried(BankSecure.Retry retry) {
-      reasonsNow.computeIfAbsent(reason(retry), any -> new LongAdder()).increment();
+      String words = "RETRY_[A-Z_]+|ABORT_REASON_[A-Z_]+|ReadWithinUncertaintyInterval";
+      Matcher word = Pattern.compile(words).matcher(retry.reason());
+      String state = retry.sqlState().replaceFirst("08...|^$", "connection lost");
+      String reason = word.find() ? word.group() : state.replaceFirst("57P0.", "draining");
+      retries.computeIfAbsent(reason, any -> new LongAdder()).increment();
     }
 
     double seconds() {
       return (System.nanoTime() - start) / 1e9;
     }
 
-    /** Looks at what the workers count, about ten times a second. */
+    /** Looks at what the workers count; comes about ten times a second. */
     void tick() {
       double now = seconds();
       if (committed.sum() > counted) {
         endGap(now);
       }
-      // A day has no more rows than an hour.
-      if (now - rowAt >= Math.max(1, duration.toSeconds() / 3_600.0)) {
+      // The rows of a long run become longer.
+      if (now - rowAt >= Math.max(1, now / 3_600)) {
         addRow(now);
+        Map<String, Object> last = series.get(series.size() - 1);
         show(
-            line()
-                + ", total %,.0f ✓ %,d checks"
-                    .formatted(audit.expected.total, audit.checks.size()));
+            "%,.0f s, %,d transfers, %,.0f a second, p99 %s ms, %,d retries, total %,.0f ✓ %,d"
+                + " checks",
+            now,
+            counted,
+            last.get("transfersPerSecond"),
+            last.get("p99Milliseconds"),
+            whole().get("retries"),
+            audit.expected.total,
+            audit.checks.size());
       }
     }
 
     void end() {
-      double now = seconds();
-      endGap(now);
-      addRow(now);
+      endGap(seconds());
+      addRow(countedAt);
     }
 
     private void endGap(double now) {
       if (now - countedAt >= Math.max(0.5, rate == 0 ? 0 : 5.0 / rate)) {
-        gaps.add(new Gap(rounded(countedAt), rounded(now)));
+        gaps.add(new double[] {rounded(countedAt), rounded(now)});
       }
       counted = committed.sum();
       countedAt = now;
     }
 
     private void addRow(double now) {
-      Histogram interval = recorder.getIntervalHistogram();
-      latencies.add(interval);
-      Map<String, Long> each = new TreeMap<>();
-      reasonsNow.forEach((reason, count) -> each.put(reason, count.sumThenReset()));
-      each.values().removeIf(count -> count == 0);
-      each.forEach((reason, count) -> reasons.merge(reason, count, Long::sum));
-      series.add(Row.of(now, now - rowAt, interval, each));
+      Histogram latencies = recorder.getIntervalHistogram();
+      all.add(latencies);
+      Map<String, Long> reasons = new TreeMap<>();
+      retries.forEach((reason, count) -> reasons.put(reason, count.sumThenReset()));
+      reasons.forEach((reason, count) -> allRetries.merge(reason, count, Long::sum));
+      series.add(row(now, now - rowAt, latencies, reasons));
       rowAt = now;
     }
 
-    Row whole() {
-      return Row.of(rowAt, rowAt, latencies, reasons);
+    Map<String, Object> whole() {
+      return row(rowAt, rowAt, all, allRetries);
     }
 
-    private String line() {
-      Row last = series.get(series.size() - 1);
-      String left = transfers == null ? "%.0f s left, ".formatted(time.toSeconds() - rowAt) : "";
-      return left
-          + "%,d transfers, %,.0f a second, p99 %.1f ms, %,d retries"
-              .formatted(
-                  latencies.getTotalCount(),
-                  last.transfersPerSecond(),
-                  last.p99Milliseconds(),
-                  whole().retries());
-    }
-
-    List<Point> curve() {
-      List<Point> points = new ArrayList<>();
-      for (HistogramIterationValue value : latencies.percentiles(5)) {
-        double milliseconds = rounded(value.getValueIteratedTo() / 1e6);
-        points.add(new Point(value.getPercentileLevelIteratedTo(), milliseconds));
+    /** So many percent of the transfers took so many milliseconds or less. */
+    List<double[]> curve() {
+      List<double[]> points = new ArrayList<>();
+      for (HistogramIterationValue value : all.percentiles(5)) {
+        double percent = value.getPercentileLevelIteratedTo();
+        points.add(new double[] {percent, rounded(value.getValueIteratedTo() / 1e6)});
       }
       return points;
     }
   }
 
-  /** CockroachDB's own words for why, as its "Transaction Retry Error Reference" has them. */
-  private static final Pattern WORD =
-      Pattern.compile("\\b(RETRY_[A-Z_]+|ABORT_REASON_[A-Z_]+|ReadWithinUncertaintyInterval)");
+  private static final Map<String, Double> LATENCIES =
+      new TreeMap<>(Map.of("p50", 50.0, "p95", 95.0, "p99", 99.0, "p999", 99.9, "maximum", 100.0));
 
-  private static String reason(BankSecure.Retry retry) {
-    Matcher word = WORD.matcher(retry.reason());
-    return word.find()
-        ? word.group()
-        : switch (retry.sqlState()) {
-          case "40001" -> "serialization failure";
-          case "40P01" -> "deadlock";
-          case "40003", "58C00", "58C01" -> "ambiguous result";
-          case "53300" -> "too many connections";
-          case "57P01", "57P02", "57P03" -> "draining or starting";
-          default -> "connection lost";
-        };
+  /** What was measured up to a second after the start, in so many seconds. */
+  private static Map<String, Object> row(
+      double at, double seconds, Histogram latencies, Map<String, Long> reasons) {
+    Map<String, Object> row = new LinkedHashMap<>();
+    long count = latencies.getTotalCount();
+    row.put("atSecond", rounded(at));
+    row.put("seconds", rounded(seconds));
+    row.put("transfersCommitted", count);
+    row.put("transfersPerSecond", rounded(count / Math.max(seconds, 1e-9)));
+    LATENCIES.forEach(
+        (name, percent) -> {
+          double milliseconds = rounded(latencies.getValueAtPercentile(percent) / 1e6);
+          row.put(name + "Milliseconds", count == 0 ? null : milliseconds);
+        });
+    row.put("retries", reasons.values().stream().mapToLong(each -> each).sum());
+    row.put("retriesByReason", reasons);
+    return row;
+  }
+
+  private static double rounded(double number) {
+    return Math.round(number * 1_000) / 1e3;
   }
 
   // ---- Audit ----
@@ -601,7 +502,6 @@ public final class BankLoad implements Callable<Integer> {
 
   private final class Audit {
     private final BankSecure.Session session;
-    private final int created;
     private final Queue<Check> checks = new ConcurrentLinkedQueue<>();
     private final Check expected;
     private Check last;
@@ -609,18 +509,17 @@ public final class BankLoad implements Callable<Integer> {
     private long inLedger;
     private volatile RuntimeException failure;
 
-    Audit(BankSecure.Session session, int created) {
+    Audit(BankSecure.Session session) {
       this.session = session;
-      this.created = created;
       expected = check(0, "");
     }
 
     /** Checks about once a second, a tenth of the time at most, until the load ends. */
     void watch() {
       // CockroachDB is asked for what was some seconds ago, which is in no transfer's way.
-      int age = isCockroach() ? 5 : 0;
-      String when = age == 0 ? "" : " AS OF SYSTEM TIME '-" + age + "s'";
-      double next = age + 1;
+      int age = cockroach ? 5 : 0;
+      String when = cockroach ? " AS OF SYSTEM TIME '-" + age + "s'" : "";
+      double next = auditsAtTheEnd ? Double.MAX_VALUE : age + 1;
       try {
         while (!halted) {
           LockSupport.parkNanos(20_000_000);
@@ -628,7 +527,7 @@ public final class BankLoad implements Callable<Integer> {
           if (begin >= next) {
             checks.add(check(begin - age, when));
             halted |= !fault().isEmpty();
-            next = Math.max(begin + 1, begin + 10 * (load.seconds() - begin));
+            next = begin + Math.max(1, 10 * (load.seconds() - begin));
           }
         }
       } catch (RuntimeException e) {
@@ -641,178 +540,137 @@ public final class BankLoad implements Callable<Integer> {
       long end = begun.get();
       for (long number = 0; number < end; number += 1_000) {
         LongStream some = LongStream.range(number, Math.min(number + 1_000, end));
-        UUID[] ids = some.mapToObj(BankLoad.this::transferId).toArray(UUID[]::new);
-        inLedger += session.read(handle -> inLedger(handle, ids));
+        Object ids = some.mapToObj(BankLoad.this::transferId).toArray(UUID[]::new);
+        String count =
+            "SELECT count(*) FROM unnest(CAST(? AS UUID[])) AS own (id)"
+                + " JOIN transfers ON transfers.id = own.id";
+        inLedger += session.read(handle -> handle.select(count, ids).mapTo(long.class).one());
       }
       last = check(load.seconds(), "");
     }
 
     /** Reads it all in one statement, and not SERIALIZABLE: transfers would fail for that. */
     private Check check(double second, String when) {
-      String snapshot =
-          "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+      String snapshot = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, ISOLATION LEVEL";
       String sums =
           "SELECT count(*), coalesce(sum(balance), 0), coalesce(min(balance), 0) FROM accounts";
       return session.read(
           handle -> {
-            if (!isCockroach()) {
-              handle.execute(snapshot + ", READ ONLY");
+            if (!cockroach) {
+              handle.execute(snapshot + " REPEATABLE READ");
             }
-            RowMapper<Check> mapper =
-                (row, context) ->
-                    judge(second, row.getLong(1), row.getBigDecimal(2), row.getLong(3));
-            return handle.select(sums + when).map(mapper).one();
+            return handle
+                .select(sums + when)
+                .map(
+                    (row, context) ->
+                        check(second, row.getLong(1), row.getBigDecimal(2), row.getLong(3)))
+                .one();
           });
     }
 
-    private Check judge(double second, long accounts, BigDecimal total, long smallest) {
+    private Check check(double second, long accounts, BigDecimal total, long smallest) {
+      Check first = expected == null ? new Check(0, accounts, total, 0, "") : expected;
       String fault = "";
       if (smallest < 0) {
         fault = "no balance may be below 0, and one is %,d".formatted(smallest);
-      } else if (expected != null && accounts < expected.accounts) {
-        fault =
-            "there must be %,d accounts and there are %,d".formatted(expected.accounts, accounts);
-      } else if (expected != null
-          && accounts == expected.accounts
-          && !total.equals(expected.total)) {
-        fault = "the total balance must be %,.0f and is %,.0f".formatted(expected.total, total);
+      } else if (accounts < first.accounts) {
+        String message = "there must be %,d accounts and there are %,d";
+        fault = message.formatted(first.accounts, accounts);
+      } else if (accounts == first.accounts && total.compareTo(first.total) != 0) {
+        fault = "the total balance must be %,.0f and is %,.0f".formatted(first.total, total);
       }
       return new Check(rounded(second), accounts, total, smallest, fault);
     }
 
     /** The first thing that was found wrong; empty where nothing was. */
     String fault() {
-      Stream<Check> all = Stream.concat(checks.stream(), Stream.ofNullable(last));
       String ledger = "the ledger must have %,d transfers of this run and has %,d";
-      return all.map(Check::fault)
+      return Stream.concat(checks.stream(), Stream.ofNullable(last))
+          .map(Check::fault)
           .filter(fault -> !fault.isEmpty())
           .findFirst()
           .orElse(last == null || inLedger == made() ? "" : ledger.formatted(made(), inLedger));
-    }
-
-    long made() {
-      return warmedUp + load.committed.sum();
     }
 
     /** Accounts that others create meanwhile bring money that is not ours to judge. */
     String verdict() {
       if (!fault().isEmpty()) {
         return "failed";
-      } else if (last == null) {
-        return "not made";
       }
-      return last.accounts == expected.accounts ? "passed" : "incomparable";
+      boolean comparable = last != null && last.accounts == expected.accounts;
+      return comparable ? "passed" : last == null ? "not made" : "incomparable";
+    }
+
+    long made() {
+      return warmedUp + load.committed.sum();
     }
   }
 
   // ---- Result ----
 
   private void tell() throws IOException {
-    Row whole = load.whole();
-    print(
-        "Transfers: %,d committed, %,d unknown, %,.0f a second for %,.1f s.",
-        whole.transfersCommitted, unknown.size(), whole.transfersPerSecond, whole.seconds);
-    if (notBegun() > 0) {
-      print("Not begun in time: %,d transfers.", notBegun());
-    }
-    if (whole.transfersCommitted > 0) {
-      print(
-          "Latency: p50 %,.1f ms, p95 %,.1f ms, p99 %,.1f ms, p99.9 %,.1f ms, maximum %,.1f ms.",
-          whole.p50Milliseconds,
-          whole.p95Milliseconds,
-          whole.p99Milliseconds,
-          whole.p999Milliseconds,
-          whole.maximumMilliseconds);
-    }
-    String reasons = load.reasons.isEmpty() ? "" : " " + load.reasons;
-    print("Retries: %,d%s.", whole.retries, reasons);
-    if (audit.last == null) {
-      print("No audit was made.");
-    } else {
-      print("Total balance: %,.0f before, %,.0f after.", audit.expected.total, audit.last.total);
-      print(
-          "Audit %s: %,d checks, the smallest balance is %,d, the ledger has %,d of %,d transfers.",
-          audit.verdict(),
-          audit.checks.size(),
-          audit.last.smallestBalance,
-          audit.inLedger,
-          audit.made());
-    }
-    Gson gson = new GsonBuilder().serializeNulls().setPrettyPrinting().create();
-    String result = gson.toJson(result(gson.toJsonTree(whole).getAsJsonObject()));
-    if (json) {
-      command.commandLine().getOut().println(result);
-    }
-    if (report != null) {
-      writeReport(result);
-    }
-  }
-
-  /** The transfers that the rate asks for and that no worker was free to begin. */
-  private long notBegun() {
-    double seconds = Math.min(load.rowAt, duration.toMillis() / 1e3);
-    return transfers != null ? 0 : Math.max(0, (long) (rate * seconds) - load.committed.sum());
-  }
-
-  private Map<String, Object> result(JsonObject whole) {
-    Map<String, Object> result = new LinkedHashMap<>();
-    result.put("product", product);
-    result.put("hosts", hosts());
-    result.put("database", settings.get("PGDBNAME"));
-    result.put("user", settings.get("user"));
-    result.put("encrypted", isEncrypted());
-    result.put("accountsBefore", audit.expected.accounts - audit.created);
-    result.put("accountsCreated", audit.created);
-    result.put("accountsAfter", audit.last == null ? null : audit.last.accounts);
-    result.put("totalBefore", audit.expected.total);
-    result.put("totalAfter", audit.last == null ? null : audit.last.total);
-    result.put("smallestBalance", audit.last == null ? null : audit.last.smallestBalance);
+    Optional<Check> last = Optional.ofNullable(audit.last);
+    long wanted = Math.min(transfers, (long) (rate * load.rowAt));
+    long notBegun = Math.max(0, wanted - load.counted - unknown.size());
+    result.putAll(load.whole());
     result.put("transfersUnknown", unknown);
-    result.put("transfersNotBegun", notBegun());
+    result.put("transfersNotBegun", notBegun);
     result.put("transfersToWarmUp", audit.warmedUp);
-    result.putAll(whole.asMap());
+    result.put("accountsAfter", last.map(Check::accounts).orElse(null));
+    result.put("totalBefore", audit.expected.total);
+    result.put("totalAfter", last.map(Check::total).orElse(null));
+    result.put("smallestBalance", last.map(Check::smallestBalance).orElse(null));
     result.put("audit", audit.verdict());
     result.put("fault", audit.fault());
     result.put("checks", audit.checks);
     result.put("gaps", load.gaps);
     result.put("percentiles", load.curve());
     result.put("series", load.series);
-    result.put("startedAt", startedAt.toString());
-    result.put("settings", options());
+    result.put("concurrency", concurrency);
+    result.put("rate", rate);
+    result.put("seed", seed);
+    result.put("startedAt", Instant.now().minusMillis((long) load.rowAt * 1_000).toString());
     result.put(
         "versions",
-        List.of(command.version()[0], DriverInfo.DRIVER_FULL_NAME, "Java " + Runtime.version()));
-    return result;
+        command.version()[0] + ", " + DriverInfo.DRIVER_FULL_NAME + ", Java " + Runtime.version());
+
+    String counts = "Transfers: %,d committed, %,d unknown%s, %,.0f a second for %,.1f s.";
+    String late = notBegun == 0 ? "" : ", %,d not begun in time".formatted(notBegun);
+    print(counts, load.counted, unknown.size(), late, result.get("transfersPerSecond"), load.rowAt);
+    if (load.counted > 0) {
+      print(
+          "Latency: maximum %,.1f ms, p50 %,.1f ms, p95 %,.1f ms, p99 %,.1f ms, p99.9 %,.1f ms.",
+          LATENCIES.keySet().stream().map(name -> result.get(name + "Milliseconds")).toArray());
+    }
+    print("Retries: %,d %s.", result.get("retries"), load.allRetries);
+    if (audit.last == null) {
+      print("No audit was made.");
+    } else {
+      String audited =
+          "Audit %s: %,d checks, the smallest balance is %,d, the ledger has %,d of %,d transfers.";
+      int checks = audit.checks.size() + 1;
+      long smallest = audit.last.smallestBalance;
+      print("Total balance: %,.0f before, %,.0f after.", audit.expected.total, audit.last.total);
+      print(audited, audit.verdict(), checks, smallest, audit.inLedger, audit.made());
+    }
+
+    String text = new GsonBuilder().serializeNulls().setPrettyPrinting().create().toJson(result);
+    if (json) {
+      command.commandLine().getOut().println(text);
+    }
+    if (report != null) {
+      String chart = "META-INF/resources/webjars/uplot/1.6.30/dist/uPlot";
+      Files.writeString(
+          report,
+          read("BankLoad.html")
+              .replace("/* uPlot.css */", read(chart + ".min.css"))
+              .replace("/* uPlot.js */", read(chart + ".iife.min.js"))
+              .replace("/* result */", text));
+    }
   }
 
-  /** The options as they were or would have been given, but for those that name places. */
-  private Map<String, String> options() {
-    return command.options().stream()
-        .filter(option -> option.getValue() != null)
-        .filter(
-            option -> !option.longestName().matches("--(url|certs-dir|json|report|help|version)"))
-        .collect(
-            Collectors.toMap(
-                OptionSpec::longestName,
-                option -> option.getValue().toString(),
-                (one, other) -> one,
-                TreeMap::new));
-  }
-
-  private void writeReport(String result) throws IOException {
-    Properties uplot = new Properties();
-    uplot.load(new StringReader(text("META-INF/maven/org.webjars.npm/uplot/pom.properties")));
-    String folder = "META-INF/resources/webjars/uplot/" + uplot.get("version") + "/dist/";
-    String page =
-        text("BankLoad.html")
-            .replace("/* uPlot.min.css */", text(folder + "uPlot.min.css"))
-            .replace("/* uPlot.iife.min.js */", text(folder + "uPlot.iife.min.js"))
-            .replace("/* result */", result);
-    Files.writeString(report, page);
-  }
-
-  private static String text(String name) throws IOException {
-    try (InputStream in = BankLoad.class.getResourceAsStream("/" + name)) {
+  private static String read(String resource) throws IOException {
+    try (InputStream in = BankLoad.class.getResourceAsStream("/" + resource)) {
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     }
   }
@@ -845,21 +703,25 @@ public final class BankLoad implements Callable<Integer> {
   }
 
   private void requireSense() {
-    require(
-        accounts == null || accounts >= 0 && accounts <= 10_000_000,
-        "--accounts takes 0 to 10,000,000");
-    require(transfers == null || transfers >= 0, "--transfers takes 0 or more");
-    require(concurrency > 0 && concurrency <= 1_000, "--concurrency takes 1 to 1,000");
-    require(rate >= 0 && rate <= 1_000_000, "--rate takes 1 to 1,000,000");
-    require(retryTimeout > 0 && retryTimeout <= 86_400, "--retry-timeout takes 1 to 86,400");
-    require(forceRetries >= 0 && forceRetries <= 10, "--force-retries takes 0 to 10");
-    require(
-        report == null || Files.isDirectory(report.toAbsolutePath().getParent()),
-        "--report names a folder that is not there");
+    if (duration == null) {
+      duration = transfers < Long.MAX_VALUE ? Duration.ofDays(1_000) : Duration.ofSeconds(10);
+    }
+    require("--accounts", accounts == null ? 0 : accounts, 0, 10_000_000);
+    require("--transfers", transfers, 0, Long.MAX_VALUE);
+    require("--duration", duration.toSeconds(), 0, 86_400_000);
+    require("--warm-up", warmUp.toSeconds(), 0, 86_400_000);
+    require("--concurrency", concurrency, 1, 1_000);
+    require("--rate", rate, 0, 1_000_000);
+    require("--retry-timeout", retryTimeout, 1, 86_400);
+    require("--force-retries", forceRetries, 0, 10);
+    if (report != null && !Files.isDirectory(report.toAbsolutePath().getParent())) {
+      throw new BankSecure.Failure(2, "--report names a folder that is not there");
+    }
   }
 
-  private static void require(boolean isSo, String message) {
-    if (!isSo) {
+  private static void require(String option, long value, long minimum, long maximum) {
+    if (value < minimum || value > maximum) {
+      String message = "%s takes %,d to %,d".formatted(option, minimum, maximum);
       throw new BankSecure.Failure(2, message);
     }
   }
@@ -886,14 +748,9 @@ public final class BankLoad implements Callable<Integer> {
     if (e instanceof BankSecure.Failure failure) {
       return failure.status;
     }
-    boolean unreachable = sqlState(e).matches("08...|28...|3[DF]000|40003|53300|57P0.|58C0.");
-    return e instanceof ParameterException
-        ? 2
-        : e instanceof ConnectionException || unreachable ? 5 : 1;
-  }
-
-  private static String sqlState(Exception e) {
-    return e.getCause() instanceof SQLException s ? Objects.toString(s.getSQLState()) : "";
+    String state = e.getCause() instanceof SQLException s ? "" + s.getSQLState() : "";
+    boolean lost = state.matches("08...|28...|3[DF]000|40003|53300|57P0.|58C0.");
+    return e instanceof ParameterException ? 2 : lost || e instanceof ConnectionException ? 5 : 1;
   }
 
   /** What the server said or, where it said nothing, the innermost cause. */
@@ -918,14 +775,14 @@ public final class BankLoad implements Callable<Integer> {
   private Boolean terminal;
 
   /** Puts a line in the place of the one before, if this is a terminal. */
-  private void show(String line) {
-    if (terminal == null && !line.isEmpty()) {
+  private void show(String format, Object... values) {
+    if (terminal == null && !format.isEmpty()) {
       terminal = isTerminal();
     }
     if (Boolean.TRUE.equals(terminal)) {
+      PrintWriter err = command.commandLine().getErr();
       // Cut off, not wrapped, where the terminal ends.
-      command.commandLine().getErr().print("\r\033[K\033[?7l" + line + "\033[?7h");
-      command.commandLine().getErr().flush();
+      err.printf(Locale.ROOT, "\r\033[K\033[?7l" + format + "\033[?7h", values).flush();
     }
   }
 

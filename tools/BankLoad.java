@@ -626,8 +626,8 @@ public final class BankLoad implements Callable<Integer> {
     result.put("gaps", load.gaps);
     result.put("percentiles", load.curve());
     result.put("series", load.series);
+    result.put("options", options());
     result.put("concurrency", concurrency);
-    result.put("rate", rate);
     result.put("seed", seed);
     result.put("startedAt", Instant.now().minusMillis((long) load.rowAt * 1_000).toString());
     result.put(
@@ -667,6 +667,15 @@ public final class BankLoad implements Callable<Integer> {
               .replace("/* uPlot.js */", read(chart + ".iife.min.js"))
               .replace("/* result */", text));
     }
+  }
+
+  /** The options as they were given, but for those about places: a URL may hold a password. */
+  private String options() {
+    return command.commandLine().getParseResult().matchedOptions().stream()
+        .filter(option -> !option.longestName().matches("--(url|certs-dir|json|report)"))
+        .map(option -> option.longestName() + "=" + option.originalStringValues().get(0))
+        .map(option -> option.replace("--no-audit=true", "--no-audit"))
+        .collect(Collectors.joining(" "));
   }
 
   private static String read(String resource) throws IOException {

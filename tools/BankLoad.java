@@ -167,7 +167,8 @@ public final class BankLoad implements Callable<Integer> {
       throw new BankSecure.Failure(2, "a transfer needs two accounts: ask for --accounts=2");
     }
     Creation creation = new Creation(asked);
-    runAll(creation::work, () -> show("%,d of %,d accounts", creation.made, asked));
+    load = new Load(Duration.ZERO, 0);
+    runAll(creation::work, creation::tick);
     audit = new Audit(auditing);
     long before = audit.expected.accounts - creation.made;
     print("Accounts: %,d found, %,d created.", before, creation.made);
@@ -203,6 +204,12 @@ public final class BankLoad implements Callable<Integer> {
       }
     }
 
+    void tick() {
+      if (load.seconds() > 1) {
+        show("%,d accounts made, %,d to make", made, left);
+      }
+    }
+
     private synchronized long[][] next() {
       int size = halted ? 0 : Math.min(left, 1_000);
       left -= size;
@@ -221,7 +228,7 @@ public final class BankLoad implements Callable<Integer> {
    * The IDs of all accounts or, where there are more, of a million from all over the key space:
    * reads the first thousand of a range, and cuts what is left of it into two ranges.
    */
-  private static long[] accountIds(Handle handle) {
+  static long[] accountIds(Handle handle) {
     String page = "SELECT id FROM accounts WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1000";
     LongStream.Builder all = LongStream.builder();
     Queue<long[]> ranges = new ArrayDeque<>();
@@ -231,7 +238,7 @@ public final class BankLoad implements Callable<Integer> {
       List<Long> ids =
           handle.select(page, range[0], range[1]).map((row, context) -> row.getLong(1)).list();
       ids.forEach(all::add);
-      if (ids.size() == 1_000) {
+      if (ids.size() == 1_000 && ids.get(999) < range[1]) {
         pages++;
         long low = ids.get(999) + 1;
         long middle = (low >> 1) + (range[1] >> 1);
@@ -287,7 +294,9 @@ public final class BankLoad implements Callable<Integer> {
     }
     ends.forEach(end -> end.whenComplete((done, failure) -> halted |= failure != null));
     threads.shutdown();
-    for (boolean ended = false; !ended; tick.run()) {
+    boolean ended = false;
+    while (!ended) {
+      tick.run();
       try {
         ended = threads.awaitTermination(100, TimeUnit.MILLISECONDS);
       } catch (InterruptedException e) {
@@ -468,8 +477,7 @@ public final class BankLoad implements Callable<Integer> {
     }
   }
 
-  private static final Map<String, Double> LATENCIES =
-      new TreeMap<>(Map.of("p50", 50.0, "p95", 95.0, "p99", 99.0, "p999", 99.9, "maximum", 100.0));
+  private static final List<String> LATENCIES = List.of("p50", "p95", "p99", "p999", "maximum");
 
   /** What was measured up to a second after the start, in so many seconds. */
   private static Map<String, Object> row(
@@ -480,11 +488,11 @@ public final class BankLoad implements Callable<Integer> {
     row.put("seconds", rounded(seconds));
     row.put("transfersCommitted", count);
     row.put("transfersPerSecond", rounded(count / Math.max(seconds, 1e-9)));
-    LATENCIES.forEach(
-        (name, percent) -> {
-          double milliseconds = rounded(latencies.getValueAtPercentile(percent) / 1e6);
-          row.put(name + "Milliseconds", count == 0 ? null : milliseconds);
-        });
+    for (String name : LATENCIES) {
+      String percent = name.replaceFirst("p(..)", "$1.").replace("maximum", "100");
+      double nanos = latencies.getValueAtPercentile(Double.parseDouble(percent));
+      row.put(name + "Milliseconds", count == 0 ? null : (Double) rounded(nanos / 1e6));
+    }
     row.put("retries", reasons.values().stream().mapToLong(each -> each).sum());
     row.put("retriesByReason", reasons);
     return row;
@@ -639,10 +647,13 @@ public final class BankLoad implements Callable<Integer> {
     print(counts, load.counted, unknown.size(), late, result.get("transfersPerSecond"), load.rowAt);
     if (load.counted > 0) {
       print(
-          "Latency: maximum %,.1f ms, p50 %,.1f ms, p95 %,.1f ms, p99 %,.1f ms, p99.9 %,.1f ms.",
-          LATENCIES.keySet().stream().map(name -> result.get(name + "Milliseconds")).toArray());
+          "Latency: p50 %,.1f ms, p95 %,.1f ms, p99 %,.1f ms, p99.9 %,.1f ms, maximum %,.1f ms.",
+          LATENCIES.stream().map(name -> result.get(name + "Milliseconds")).toArray());
     }
-    print("Retries: %,d %s.", result.get("retries"), load.allRetries);
+    print(
+        "Retries: %,d%s.",
+        result.get("retries"),
+        ("" + load.allRetries).replaceAll("\\{}", "").replaceAll("\\{(.*)}", " ($1)"));
     if (audit.last == null) {
       print("No audit was made.");
     } else {

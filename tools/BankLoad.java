@@ -457,6 +457,7 @@ public final class BankLoad implements Callable<Integer> {
       all.add(latencies);
       Map<String, Long> reasons = new TreeMap<>();
       retries.forEach((reason, count) -> reasons.put(reason, count.sumThenReset()));
+      reasons.values().removeIf(count -> count == 0);
       reasons.forEach((reason, count) -> allRetries.merge(reason, count, Long::sum));
       series.add(row(now, now - rowAt, latencies, reasons));
       rowAt = now;
@@ -515,27 +516,26 @@ public final class BankLoad implements Callable<Integer> {
     private Check last;
     private long warmedUp;
     private long inLedger;
+    private double begunAt;
     private volatile RuntimeException failure;
 
     Audit(BankSecure.Session session) {
       this.session = session;
-      expected = check(0, "");
+      expected = check(0);
     }
 
     /** Checks about once a second, a tenth of the time at most, until the load ends. */
     void watch() {
       // CockroachDB is asked for what was some seconds ago, which is in no transfer's way.
       int age = cockroach ? 5 : 0;
-      String when = cockroach ? " AS OF SYSTEM TIME '-" + age + "s'" : "";
       double next = auditsAtTheEnd ? Double.MAX_VALUE : age + 1;
       try {
         while (!halted) {
           LockSupport.parkNanos(20_000_000);
-          double begin = load.seconds();
-          if (begin >= next) {
-            checks.add(check(begin - age, when));
+          if (load.seconds() >= next) {
+            checks.add(check(age));
             halted |= !fault().isEmpty();
-            next = begin + Math.max(1, 10 * (load.seconds() - begin));
+            next = begunAt + Math.max(1, 10 * (load.seconds() - begunAt));
           }
         }
       } catch (RuntimeException e) {
@@ -554,24 +554,25 @@ public final class BankLoad implements Callable<Integer> {
                 + " JOIN transfers ON transfers.id = own.id";
         inLedger += session.read(handle -> handle.select(count, ids).mapTo(long.class).one());
       }
-      last = check(load.seconds(), "");
+      last = check(0);
     }
 
     /** Reads it all in one statement, and not SERIALIZABLE: transfers would fail for that. */
-    private Check check(double second, String when) {
+    private Check check(int age) {
       String snapshot = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, ISOLATION LEVEL";
-      String sums =
-          "SELECT count(*), coalesce(sum(balance), 0), coalesce(min(balance), 0) FROM accounts";
+      String sums = "SELECT count(*), coalesce(sum(balance), 0), coalesce(min(balance), 0)";
+      String when = age > 0 ? " AS OF SYSTEM TIME '-" + age + "s'" : "";
       return session.read(
           handle -> {
+            begunAt = load.seconds();
             if (!cockroach) {
               handle.execute(snapshot + " REPEATABLE READ");
             }
             return handle
-                .select(sums + when)
+                .select(sums + " FROM accounts" + when)
                 .map(
                     (row, context) ->
-                        check(second, row.getLong(1), row.getBigDecimal(2), row.getLong(3)))
+                        check(begunAt - age, row.getLong(1), row.getBigDecimal(2), row.getLong(3)))
                 .one();
           });
     }

@@ -32,7 +32,10 @@ final class ReportPage implements AutoCloseable {
   private static final String INKED =
       """
       const canvas = arguments[0];
-      const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+      const copy = Object.assign(document.createElement('canvas'),
+          { width: canvas.width, height: canvas.height }).getContext('2d', { willReadFrequently: true });
+      copy.drawImage(canvas, 0, 0);
+      const pixels = copy.getImageData(0, 0, canvas.width, canvas.height).data;
       let inked = 0;
       for (let alpha = 3; alpha < pixels.length; alpha += 4) {
         inked += pixels[alpha] > 0 ? 1 : 0;

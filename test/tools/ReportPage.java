@@ -91,8 +91,10 @@ final class ReportPage implements AutoCloseable {
         .map(entry -> JsonParser.parseString(entry.getMessage()).getAsJsonObject())
         .map(entry -> entry.getAsJsonObject("message"))
         .filter(event -> event.get("method").getAsString().equals("Network.requestWillBeSent"))
-        .map(event -> event.getAsJsonObject("params").getAsJsonObject("request"))
-        .map(request -> request.get("url").getAsString())
+        .map(event -> event.getAsJsonObject("params"))
+        // The browser's own pages ask for much.
+        .filter(event -> event.get("documentURL").getAsString().startsWith("file:"))
+        .map(event -> event.getAsJsonObject("request").get("url").getAsString())
         .filter(url -> !url.startsWith("data:"))
         .toList();
   }

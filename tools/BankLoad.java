@@ -2,11 +2,12 @@
 //DESCRIPTION Puts a load on a cluster, and proves while it runs that no money is lost
 //JAVA 17+
 //DEPS com.google.code.gson:gson:2.15.0
-//DEPS org.hdrhistogram:HdrHistogram:2.2.2
 //DEPS org.webjars.npm:uplot:1.6.30
 //FILES BankLoad.html
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
+//SOURCES Audit.java
+//SOURCES Measurement.java
 
 import com.google.gson.*;
 import java.io.*;
@@ -23,13 +24,12 @@ import java.util.function.*;
 import java.util.logging.LogManager;
 import java.util.regex.*;
 import java.util.stream.*;
-import org.HdrHistogram.*;
 import org.jdbi.v3.core.*;
 import org.jdbi.v3.core.statement.*;
 import org.postgresql.util.DriverInfo;
 import picocli.CommandLine;
 import picocli.CommandLine.*;
-import picocli.CommandLine.Model.*;
+import picocli.CommandLine.Model.CommandSpec;
 
 /**
  * Has workers move money with the statements and the retry loop of BankSecure and BankInsecure, and
@@ -42,9 +42,8 @@ import picocli.CommandLine.Model.*;
     sortOptions = false,
     description = "Puts a load on a cluster, and proves while it runs that no money is lost.",
     footer = {
-      "%nExit status: 0 done, 1 failed and rolled back, 2 wrong command line,",
-      "  3 not known whether it was committed, 4 the audit failed: money was lost or made,",
-      "  5 no connection to the database."
+      "%nExit status: 0 done, 1 failed, 2 wrong command line, 3 unknown, 4 money lost or made,",
+      "  5 no connection"
     })
 public final class BankLoad implements Callable<Integer> {
 
@@ -96,14 +95,14 @@ public final class BankLoad implements Callable<Integer> {
   private final Map<String, Object> result = new LinkedHashMap<>();
   private final List<BankSecure.Session> sessions = new ArrayList<>();
   private final Queue<UUID> unknown = new ConcurrentLinkedQueue<>();
+  private final Instant startedAt = Instant.now();
   private final UUID run = UUID.randomUUID();
   private final AtomicLong begun = new AtomicLong();
-  private Properties settings;
   private Jdbi database;
   private boolean cockroach;
   private long[] accountIds;
   private Audit audit;
-  private Load load = new Load(Duration.ZERO, 0);
+  private volatile Measurement load = new Measurement(0);
   private volatile boolean halted;
 
   @Override
@@ -114,7 +113,10 @@ public final class BankLoad implements Callable<Integer> {
       String product = auditing.read(BankSecure::version);
       cockroach = product.startsWith("CockroachDB");
       result.put("product", product);
-      print("Connected to %s at %s.", product, place());
+      boolean encrypted = result.get("encrypted").equals(true);
+      print(
+          "Connected to {product} at {hosts}, database {database}, user {user}; "
+              + (encrypted ? "certificate verified." : "not encrypted."));
       while (sessions.size() < concurrency) {
         // Inside the loop of another, which waits where the server has no room for one more.
         sessions.add(auditing.read(handle -> session(retry -> load.retried(retry))));
@@ -128,9 +130,13 @@ public final class BankLoad implements Callable<Integer> {
   }
 
   private void connect() {
-    settings = BankSecure.settings(url);
+    Properties settings = BankSecure.settings(url);
     settings.replace("ApplicationName", "BankSecure", "BankLoad");
     boolean encrypted = !settings.getProperty("sslmode", "").equals("disable");
+    result.put("hosts", settings.get("PGHOST") + ":" + settings.get("PGPORT"));
+    result.put("database", settings.get("PGDBNAME"));
+    result.put("user", settings.get("user"));
+    result.put("encrypted", encrypted);
     try {
       database =
           encrypted ? BankSecure.connect(settings, certificates) : BankInsecure.connect(settings);
@@ -139,17 +145,6 @@ public final class BankLoad implements Callable<Integer> {
     }
     // JDBI would look through each statement for templates, each time.
     database.configure(SqlStatements.class, all -> all.setTemplateEngine(TemplateEngine.NOP));
-    result.put("hosts", settings.get("PGHOST") + ":" + settings.get("PGPORT"));
-    result.put("database", settings.get("PGDBNAME"));
-    result.put("user", settings.get("user"));
-    result.put("encrypted", encrypted);
-  }
-
-  private String place() {
-    String words = "{hosts}, database {database}, user {user}";
-    return Pattern.compile("\\{(\\w+)}")
-        .matcher(words)
-        .replaceAll(name -> "" + result.get(name.group(1)));
   }
 
   private BankSecure.Session session(Consumer<BankSecure.Retry> told) {
@@ -166,61 +161,44 @@ public final class BankLoad implements Callable<Integer> {
     if (transfers > 0 && found + asked < 2) {
       throw new BankSecure.Failure(2, "a transfer needs two accounts: ask for --accounts=2");
     }
-    Creation creation = new Creation(asked);
-    load = new Load(Duration.ZERO, 0);
-    runAll(creation::work, creation::tick);
-    audit = new Audit(auditing);
-    long before = audit.expected.accounts - creation.made;
-    print("Accounts: %,d found, %,d created.", before, creation.made);
-    result.put("accountsBefore", before);
-    result.put("accountsCreated", creation.made);
+    AtomicInteger chunks = new AtomicInteger();
+    LongAdder made = new LongAdder();
+    load = new Measurement(0);
+    runAll(
+        session -> createAccounts(session, asked, chunks, made),
+        () -> show("%,d of %,d accounts".formatted(made.sum(), asked)));
+    audit = new Audit(auditing, cockroach);
+    result.put("totalBefore", audit.first().total());
+    result.put("checks", audit.checks());
+    result.put("accountsBefore", audit.first().accounts() - made.sum());
+    result.put("accountsCreated", made.sum());
+    print("Accounts: {accountsBefore} found, {accountsCreated} created.");
     accountIds = auditing.read(BankLoad::accountIds);
   }
 
-  /** The accounts to create: hands them out by the thousand, and counts those that were made. */
-  private final class Creation {
-    private final SplittableRandom random = new SplittableRandom(seed);
-    private int left;
-    private int made;
-
-    Creation(int asked) {
-      left = asked;
-    }
-
-    void work(BankSecure.Session session) {
-      for (long[][] each = next(); each[0].length > 0; each = next()) {
-        long[] ids = each[0];
-        long[] balances = each[1];
-        String name = ids.length + " accounts, the first of them " + ids[0];
-        int[] attempts = {0};
+  /** Creates accounts by the thousand, until none is left for this worker. */
+  private void createAccounts(
+      BankSecure.Session session, int asked, AtomicInteger chunks, LongAdder made) {
+    int first;
+    while (!halted && (first = 1_000 * chunks.getAndIncrement()) < asked) {
+      SplittableRandom random = new SplittableRandom(seed + first);
+      // Where another run with this seed has taken an ID, one account more is made.
+      for (int left = Math.min(1_000, asked - first); left > 0 && !halted; ) {
+        long[] ids = random.longs(left, 1, Long.MAX_VALUE).toArray();
+        long[] balances = random.longs(left, 0, 1_000_000).toArray();
+        String name = left + " accounts, the first of them " + ids[0];
+        AtomicInteger attempts = new AtomicInteger();
         Function<Handle, Integer> insert =
             handle -> {
-              attempts[0]++;
+              attempts.incrementAndGet();
               return BankSecure.insertAccounts(handle, ids, balances);
             };
         int inserted = session.commit(name, insert);
         // None: an attempt before, whose answer was lost, had made them all.
-        add(ids.length, inserted == 0 && attempts[0] > 1 ? ids.length : inserted);
+        inserted = inserted == 0 && attempts.get() > 1 ? left : inserted;
+        made.add(inserted);
+        left -= inserted;
       }
-    }
-
-    void tick() {
-      if (load.seconds() > 1) {
-        show("%,d accounts made, %,d to make", made, left);
-      }
-    }
-
-    private synchronized long[][] next() {
-      int size = halted ? 0 : Math.min(left, 1_000);
-      left -= size;
-      long[] ids = random.longs(size, 1, Long.MAX_VALUE).toArray();
-      return new long[][] {ids, random.longs(size, 0, 1_000_000).toArray()};
-    }
-
-    private synchronized void add(int asked, int inserted) {
-      made += inserted;
-      // Where another run with this seed has taken an ID, one account more is made.
-      left += asked - inserted;
     }
   }
 
@@ -253,27 +231,24 @@ public final class BankLoad implements Callable<Integer> {
 
   private void makeTransfers() throws Exception {
     if (!warmUp.isZero()) {
-      load = new Load(warmUp, transfers == 0 ? 0 : Long.MAX_VALUE);
-      runAll(load::work, load::tick);
-      audit.warmedUp = load.committed.sum();
+      load = new Measurement(rate);
+      makeTransfers(warmUp, transfers == 0 ? 0 : Long.MAX_VALUE);
     }
-    load = new Load(duration, transfers);
-    Thread auditor = new Thread(audit::watch);
-    auditor.setDaemon(true);
-    RuntimeException failure = null;
-    try {
-      auditor.start();
-      runAll(load::work, load::tick);
-    } catch (RuntimeException e) {
-      failure = e;
-    }
-    load.end();
+    long warmedUp = load.committed();
+    load = new Measurement(rate);
+    CompletableFuture<Void> auditor =
+        CompletableFuture.runAsync(() -> audit.watch(load, () -> !halted && !auditsAtTheEnd));
+    auditor.whenComplete((done, failure) -> halted |= !auditsAtTheEnd);
+    RuntimeException failure = failureOf(() -> makeTransfers(duration, transfers));
     halted = true;
-    auditor.join(15_000);
-    failure = failure == null ? audit.failure : failure;
+    show("");
+    load.end();
+    RuntimeException noAudit = failureOf(auditor.orTimeout(15, TimeUnit.SECONDS)::join);
+    failure = failure == null ? noAudit : failure;
+    result.put("transfersToWarmUp", warmedUp);
     try {
-      if (!auditor.isAlive() && (failure == null || status(failure) == 1)) {
-        audit.finish();
+      if (noAudit == null && (failure == null || status(failure) == 1)) {
+        audit.finish(load.seconds(), begun.get(), warmedUp + load.committed(), this::transferId);
       }
     } finally {
       tell();
@@ -285,6 +260,35 @@ public final class BankLoad implements Callable<Integer> {
     }
   }
 
+  private void makeTransfers(Duration time, long limit) {
+    long start = System.nanoTime();
+    long first = begun.get();
+    Consumer<BankSecure.Session> work =
+        session -> {
+          long number;
+          while ((number = begun.getAndIncrement()) - first < limit) {
+            // With a rate a transfer that waits for a worker takes longer, and begins no later.
+            long wait = rate == 0 ? 0 : (number - first) * 1_000_000_000 / rate;
+            long due = rate == 0 ? System.nanoTime() : start + wait;
+            if (!isWanted(due) || System.nanoTime() - start > time.toNanos()) {
+              return;
+            }
+            transfer(session, number);
+            load.committed(System.nanoTime() - due);
+          }
+        };
+    runAll(work, this::showLoad);
+  }
+
+  /** Waits until a transfer is due, and says whether it still is to be made. */
+  private boolean isWanted(long due) {
+    long left;
+    while (!halted && (left = due - System.nanoTime()) > 0) {
+      LockSupport.parkNanos(Math.min(left, 100_000_000));
+    }
+    return !halted;
+  }
+
   /** Runs the same on each session, in a thread of its own, until all have ended. */
   private void runAll(Consumer<BankSecure.Session> work, Runnable tick) {
     ExecutorService threads = Executors.newFixedThreadPool(concurrency);
@@ -294,26 +298,38 @@ public final class BankLoad implements Callable<Integer> {
     }
     ends.forEach(end -> end.whenComplete((done, failure) -> halted |= failure != null));
     threads.shutdown();
+    long interruptAt = Long.MAX_VALUE;
     boolean ended = false;
     while (!ended) {
       tick.run();
       try {
         ended = threads.awaitTermination(100, TimeUnit.MILLISECONDS);
       } catch (InterruptedException e) {
+        // On Ctrl-C what is under way has some seconds for more attempts.
         halted = true;
+        interruptAt = System.nanoTime() + 5_000_000_000L;
+      }
+      if (System.nanoTime() >= interruptAt) {
         threads.shutdownNow();
       }
     }
-    show("");
     if (!unknown.isEmpty()) {
-      String message = "it is not known whether this was committed: transfer ";
       String ids = unknown.stream().map(UUID::toString).collect(Collectors.joining(", "));
-      throw new BankSecure.Failure(3, message + ids);
+      throw new BankSecure.Failure(3, "not known whether it was committed: transfer " + ids);
     }
+    RuntimeException failure = failureOf(() -> ends.forEach(CompletableFuture::join));
+    if (failure != null) {
+      throw failure;
+    }
+  }
+
+  /** What something was ended by, without what threads wrap around it; null if by nothing. */
+  private static RuntimeException failureOf(Runnable something) {
     try {
-      ends.forEach(CompletableFuture::join);
-    } catch (CompletionException e) {
-      throw e.getCause() instanceof RuntimeException cause ? cause : e;
+      something.run();
+      return null;
+    } catch (RuntimeException e) {
+      return e.getCause() instanceof RuntimeException cause ? cause : e;
     }
   }
 
@@ -360,325 +376,56 @@ public final class BankLoad implements Callable<Integer> {
     }
   }
 
-  // ---- Measurement ----
-
-  /** Transfers for some time. Workers make and count them; all else is the main thread's. */
-  private final class Load {
-    private static final long LONGEST_NANOS = 200_000_000_000_000L;
-
-    private final long start = System.nanoTime();
-    private final long first = begun.get();
-    private final Duration time;
-    private final long limit;
-    private final LongAdder committed = new LongAdder();
-    private final Recorder recorder = new Recorder(LONGEST_NANOS, 3);
-    private final Histogram all = new Histogram(LONGEST_NANOS, 3);
-    private final Map<String, LongAdder> retries = new ConcurrentHashMap<>();
-    private final Map<String, Long> allRetries = new TreeMap<>();
-    private final List<Map<String, Object>> series = new ArrayList<>();
-    private final List<double[]> gaps = new ArrayList<>();
-    private long counted;
-    private double countedAt;
-    private double rowAt;
-
-    Load(Duration time, long limit) {
-      this.time = time;
-      this.limit = limit;
-    }
-
-    void work(BankSecure.Session session) {
-      long number;
-      while ((number = begun.getAndIncrement()) - first < limit) {
-        // With a rate a transfer that waits for a worker has taken longer, and not begun later.
-        long due = rate == 0 ? System.nanoTime() : start + (number - first) * 1_000_000_000 / rate;
-        while (!halted && System.nanoTime() < due) {
-          LockSupport.parkNanos(Math.min(100_000_000, due - System.nanoTime()));
-        }
-        if (halted || System.nanoTime() - start > time.toNanos()) {
-          return;
-        }
-        transfer(session, number);
-        recorder.recordValue(System.nanoTime() - due);
-        committed.increment();
-      }
-    }
-
-    /** Counts it by CockroachDB's own word for why, where it has one, else by the SQLSTATE. */
-    void retried(BankSecure.Retry retry) {
-      String words = "RETRY_[A-Z_]+|ABORT_REASON_[A-Z_]+|ReadWithinUncertaintyInterval";
-      Matcher word = Pattern.compile(words).matcher(retry.reason());
-      String state = retry.sqlState().replaceFirst("08...|^$", "connection lost");
-      String reason = word.find() ? word.group() : state.replaceFirst("57P0.", "draining");
-      retries.computeIfAbsent(reason, any -> new LongAdder()).increment();
-    }
-
-    double seconds() {
-      return (System.nanoTime() - start) / 1e9;
-    }
-
-    /** Looks at what the workers count; comes about ten times a second. */
-    void tick() {
-      double now = seconds();
-      if (committed.sum() > counted) {
-        endGap(now);
-      }
-      // The rows of a long run become longer.
-      if (now - rowAt >= Math.max(1, now / 3_600)) {
-        addRow(now);
-        Map<String, Object> last = series.get(series.size() - 1);
-        show(
-            "%,.0f s, %,d transfers, %,.0f a second, p99 %s ms, %,d retries, total %,.0f ✓ %,d"
-                + " checks",
-            now,
-            counted,
-            last.get("transfersPerSecond"),
-            last.get("p99Milliseconds"),
-            whole().get("retries"),
-            audit.expected.total,
-            audit.checks.size());
-      }
-    }
-
-    void end() {
-      endGap(seconds());
-      addRow(countedAt);
-    }
-
-    private void endGap(double now) {
-      if (now - countedAt >= Math.max(0.5, rate == 0 ? 0 : 5.0 / rate)) {
-        gaps.add(new double[] {rounded(countedAt), rounded(now)});
-      }
-      counted = committed.sum();
-      countedAt = now;
-    }
-
-    private void addRow(double now) {
-      Histogram latencies = recorder.getIntervalHistogram();
-      all.add(latencies);
-      Map<String, Long> reasons = new TreeMap<>();
-      retries.forEach((reason, count) -> reasons.put(reason, count.sumThenReset()));
-      reasons.values().removeIf(count -> count == 0);
-      reasons.forEach((reason, count) -> allRetries.merge(reason, count, Long::sum));
-      series.add(row(now, now - rowAt, latencies, reasons));
-      rowAt = now;
-    }
-
-    Map<String, Object> whole() {
-      return row(rowAt, rowAt, all, allRetries);
-    }
-
-    /** So many percent of the transfers took so many milliseconds or less. */
-    List<double[]> curve() {
-      List<double[]> points = new ArrayList<>();
-      for (HistogramIterationValue value : all.percentiles(5)) {
-        double percent = value.getPercentileLevelIteratedTo();
-        points.add(new double[] {percent, rounded(value.getValueIteratedTo() / 1e6)});
-      }
-      return points;
-    }
-  }
-
-  private static final List<String> LATENCIES = List.of("p50", "p95", "p99", "p999", "maximum");
-
-  /** What was measured up to a second after the start, in so many seconds. */
-  private static Map<String, Object> row(
-      double at, double seconds, Histogram latencies, Map<String, Long> reasons) {
-    Map<String, Object> row = new LinkedHashMap<>();
-    long count = latencies.getTotalCount();
-    row.put("atSecond", rounded(at));
-    row.put("seconds", rounded(seconds));
-    row.put("transfersCommitted", count);
-    row.put("transfersPerSecond", rounded(count / Math.max(seconds, 1e-9)));
-    for (String name : LATENCIES) {
-      String percent = name.replaceFirst("p(..)", "$1.").replace("maximum", "100");
-      double nanos = latencies.getValueAtPercentile(Double.parseDouble(percent));
-      row.put(name + "Milliseconds", count == 0 ? null : (Double) rounded(nanos / 1e6));
-    }
-    row.put("retries", reasons.values().stream().mapToLong(each -> each).sum());
-    row.put("retriesByReason", reasons);
-    return row;
-  }
-
-  private static double rounded(double number) {
-    return Math.round(number * 1_000) / 1e3;
-  }
-
-  // ---- Audit ----
-
-  /** What the books said at one moment, in whole units, and what was wrong: empty if nothing. */
-  record Check(
-      double atSecond, long accounts, BigDecimal total, long smallestBalance, String fault) {}
-
-  private final class Audit {
-    private final BankSecure.Session session;
-    private final Queue<Check> checks = new ConcurrentLinkedQueue<>();
-    private final Check expected;
-    private Check last;
-    private long warmedUp;
-    private long inLedger;
-    private double begunAt;
-    private volatile RuntimeException failure;
-
-    Audit(BankSecure.Session session) {
-      this.session = session;
-      expected = check(0);
-    }
-
-    /** Checks about once a second, a tenth of the time at most, until the load ends. */
-    void watch() {
-      // CockroachDB is asked for what was some seconds ago, which is in no transfer's way.
-      int age = cockroach ? 5 : 0;
-      double next = auditsAtTheEnd ? Double.MAX_VALUE : age + 1;
-      try {
-        while (!halted) {
-          LockSupport.parkNanos(20_000_000);
-          if (load.seconds() >= next) {
-            checks.add(check(age));
-            halted |= !fault().isEmpty();
-            next = begunAt + Math.max(1, 10 * (load.seconds() - begunAt));
-          }
-        }
-      } catch (RuntimeException e) {
-        failure = e;
-        halted = true;
-      }
-    }
-
-    void finish() {
-      long end = begun.get();
-      for (long number = 0; number < end; number += 1_000) {
-        LongStream some = LongStream.range(number, Math.min(number + 1_000, end));
-        Object ids = some.mapToObj(BankLoad.this::transferId).toArray(UUID[]::new);
-        String count =
-            "SELECT count(*) FROM unnest(CAST(? AS UUID[])) AS own (id)"
-                + " JOIN transfers ON transfers.id = own.id";
-        inLedger += session.read(handle -> handle.select(count, ids).mapTo(long.class).one());
-      }
-      last = check(0);
-    }
-
-    /** Reads it all in one statement, and not SERIALIZABLE: transfers would fail for that. */
-    private Check check(int age) {
-      String snapshot = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, ISOLATION LEVEL";
-      String sums = "SELECT count(*), coalesce(sum(balance), 0), coalesce(min(balance), 0)";
-      String when = age > 0 ? " AS OF SYSTEM TIME '-" + age + "s'" : "";
-      return session.read(
-          handle -> {
-            begunAt = load.seconds();
-            if (!cockroach) {
-              handle.execute(snapshot + " REPEATABLE READ");
-            }
-            return handle
-                .select(sums + " FROM accounts" + when)
-                .map(
-                    (row, context) ->
-                        check(begunAt - age, row.getLong(1), row.getBigDecimal(2), row.getLong(3)))
-                .one();
-          });
-    }
-
-    private Check check(double second, long accounts, BigDecimal total, long smallest) {
-      Check first = expected == null ? new Check(0, accounts, total, 0, "") : expected;
-      String fault = "";
-      if (smallest < 0) {
-        fault = "no balance may be below 0, and one is %,d".formatted(smallest);
-      } else if (accounts < first.accounts) {
-        String message = "there must be %,d accounts and there are %,d";
-        fault = message.formatted(first.accounts, accounts);
-      } else if (accounts == first.accounts && total.compareTo(first.total) != 0) {
-        fault = "the total balance must be %,.0f and is %,.0f".formatted(first.total, total);
-      }
-      return new Check(rounded(second), accounts, total, smallest, fault);
-    }
-
-    /** The first thing that was found wrong; empty where nothing was. */
-    String fault() {
-      String ledger = "the ledger must have %,d transfers of this run and has %,d";
-      return Stream.concat(checks.stream(), Stream.ofNullable(last))
-          .map(Check::fault)
-          .filter(fault -> !fault.isEmpty())
-          .findFirst()
-          .orElse(last == null || inLedger == made() ? "" : ledger.formatted(made(), inLedger));
-    }
-
-    /** Accounts that others create meanwhile bring money that is not ours to judge. */
-    String verdict() {
-      if (!fault().isEmpty()) {
-        return "failed";
-      }
-      boolean comparable = last != null && last.accounts == expected.accounts;
-      return comparable ? "passed" : last == null ? "not made" : "incomparable";
-    }
-
-    long made() {
-      return warmedUp + load.committed.sum();
-    }
-  }
-
   // ---- Result ----
 
   private void tell() throws IOException {
-    Optional<Check> last = Optional.ofNullable(audit.last);
-    long wanted = Math.min(transfers, (long) (rate * load.rowAt));
-    long notBegun = Math.max(0, wanted - load.counted - unknown.size());
+    Optional<Audit.Check> last = Optional.ofNullable(audit.last());
     result.putAll(load.whole());
+    double wanted = Math.min(transfers, rate * (double) result.get("seconds"));
+    long notBegun = (long) wanted - load.committed() - unknown.size();
     result.put("transfersUnknown", unknown);
-    result.put("transfersNotBegun", notBegun);
-    result.put("transfersToWarmUp", audit.warmedUp);
-    result.put("accountsAfter", last.map(Check::accounts).orElse(null));
-    result.put("totalBefore", audit.expected.total);
-    result.put("totalAfter", last.map(Check::total).orElse(null));
-    result.put("smallestBalance", last.map(Check::smallestBalance).orElse(null));
+    result.put("transfersNotBegun", Math.max(0, notBegun));
+    result.put("transfersInLedger", audit.inLedger());
+    result.put("accountsAfter", last.map(Audit.Check::accounts).orElse(null));
+    result.put("totalAfter", last.map(Audit.Check::total).orElse(null));
+    result.put("smallestBalance", last.map(Audit.Check::smallestBalance).orElse(null));
     result.put("audit", audit.verdict());
     result.put("fault", audit.fault());
-    result.put("checks", audit.checks);
-    result.put("gaps", load.gaps);
-    result.put("percentiles", load.curve());
-    result.put("series", load.series);
     result.put("options", options());
     result.put("concurrency", concurrency);
     result.put("seed", seed);
-    result.put("startedAt", Instant.now().minusMillis((long) load.rowAt * 1_000).toString());
-    result.put(
-        "versions",
-        command.version()[0] + ", " + DriverInfo.DRIVER_FULL_NAME + ", Java " + Runtime.version());
-
-    String counts = "Transfers: %,d committed, %,d unknown%s, %,.0f a second for %,.1f s.";
-    String late = notBegun == 0 ? "" : ", %,d not begun in time".formatted(notBegun);
-    print(counts, load.counted, unknown.size(), late, result.get("transfersPerSecond"), load.rowAt);
-    if (load.counted > 0) {
-      print(
-          "Latency: p50 %,.1f ms, p95 %,.1f ms, p99 %,.1f ms, p99.9 %,.1f ms, maximum %,.1f ms.",
-          LATENCIES.stream().map(name -> result.get(name + "Milliseconds")).toArray());
-    }
-    print(
-        "Retries: %,d%s.",
-        result.get("retries"),
-        ("" + load.allRetries).replaceAll("\\{}", "").replaceAll("\\{(.*)}", " ($1)"));
-    if (audit.last == null) {
-      print("No audit was made.");
-    } else {
-      String audited =
-          "Audit %s: %,d checks, the smallest balance is %,d, the ledger has %,d of %,d transfers.";
-      int checks = audit.checks.size() + 1;
-      long smallest = audit.last.smallestBalance;
-      print("Total balance: %,.0f before, %,.0f after.", audit.expected.total, audit.last.total);
-      print(audited, audit.verdict(), checks, smallest, audit.inLedger, audit.made());
-    }
-
+    result.put("startedAt", startedAt.toString());
+    result.put("versions", versions());
+    String counts =
+        """
+        Transfers: {transfersCommitted} committed, {transfersUnknown} unknown,%s \
+        {transfersPerSecond} a second for {seconds} s.
+        Latency: p50 {p50Milliseconds} ms, p95 {p95Milliseconds} ms, p99 {p99Milliseconds} ms, \
+        p99.9 {p999Milliseconds} ms, maximum {maximumMilliseconds} ms.
+        Retries: {retries}{retriesByReason}.
+        Total balance: {totalBefore} before, {totalAfter} after.
+        Audit {audit}: {checks} checks while it ran, the smallest balance is {smallestBalance}, \
+        the ledger has {transfersInLedger} transfers of this run.\
+        """;
+    print(counts.formatted(rate == 0 ? "" : " {transfersNotBegun} not begun in time,"));
     String text = new GsonBuilder().serializeNulls().setPrettyPrinting().create().toJson(result);
     if (json) {
       command.commandLine().getOut().println(text);
     }
     if (report != null) {
       String chart = "META-INF/resources/webjars/uplot/1.6.30/dist/uPlot";
-      Files.writeString(
-          report,
+      String page =
           read("BankLoad.html")
               .replace("/* uPlot.css */", read(chart + ".min.css"))
               .replace("/* uPlot.js */", read(chart + ".iife.min.js"))
-              .replace("/* result */", text));
+              .replace("/* result */", text);
+      Files.writeString(report, page);
     }
+  }
+
+  private String versions() {
+    String java = "Java " + Runtime.version();
+    return String.join(", ", command.version()[0], DriverInfo.DRIVER_FULL_NAME, java);
   }
 
   /** The options as they were given, but for those about places: a URL may hold a password. */
@@ -686,7 +433,6 @@ public final class BankLoad implements Callable<Integer> {
     return command.commandLine().getParseResult().matchedOptions().stream()
         .filter(option -> !option.longestName().matches("--(url|certs-dir|json|report)"))
         .map(option -> option.longestName() + "=" + option.originalStringValues().get(0))
-        .map(option -> option.replace("--no-audit=true", "--no-audit"))
         .collect(Collectors.joining(" "));
   }
 
@@ -694,6 +440,29 @@ public final class BankLoad implements Callable<Integer> {
     try (InputStream in = BankLoad.class.getResourceAsStream("/" + resource)) {
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     }
+  }
+
+  private void print(String template) {
+    if (!json) {
+      command.commandLine().getOut().println(filled(template));
+    }
+  }
+
+  /** Puts what is in the result in the place of its names. */
+  private String filled(String template) {
+    Matcher names = Pattern.compile("\\{(\\w+)}").matcher(template);
+    return names.replaceAll(name -> Matcher.quoteReplacement(text(result.get(name.group(1)))));
+  }
+
+  private static String text(Object value) {
+    if (value instanceof Collection<?> many) {
+      return text(many.size());
+    } else if (value instanceof Number number) {
+      boolean isSmall = value instanceof Double && number.doubleValue() < 100;
+      return String.format(Locale.ROOT, isSmall ? "%,.1f" : "%,.0f", new BigDecimal("" + number));
+    }
+    boolean isNone = value instanceof Map<?, ?> reasons && reasons.isEmpty();
+    return value == null ? "–" : isNone ? "" : value.toString().replaceAll("^\\{(.*)}", " ($1)");
   }
 
   // ---- Command line ----
@@ -727,23 +496,24 @@ public final class BankLoad implements Callable<Integer> {
     if (duration == null) {
       duration = transfers < Long.MAX_VALUE ? Duration.ofDays(1_000) : Duration.ofSeconds(10);
     }
-    require("--accounts", accounts == null ? 0 : accounts, 0, 10_000_000);
-    require("--transfers", transfers, 0, Long.MAX_VALUE);
-    require("--duration", duration.toSeconds(), 0, 86_400_000);
-    require("--warm-up", warmUp.toSeconds(), 0, 86_400_000);
-    require("--concurrency", concurrency, 1, 1_000);
-    require("--rate", rate, 0, 1_000_000);
-    require("--retry-timeout", retryTimeout, 1, 86_400);
-    require("--force-retries", forceRetries, 0, 10);
+    boolean isFewEnough = concurrency <= 1_000 && (accounts == null || accounts <= 10_000_000);
+    LongStream numbers =
+        LongStream.of(
+            accounts == null ? 0 : accounts,
+            transfers,
+            concurrency - 1,
+            rate,
+            retryTimeout - 1,
+            forceRetries,
+            duration.toSeconds(),
+            warmUp.toSeconds());
+    if (!isFewEnough || numbers.anyMatch(number -> number < 0)) {
+      String ranges =
+          "--accounts takes 0 to 10,000,000, --concurrency 1 to 1,000, all else 0 or more";
+      throw new BankSecure.Failure(2, ranges);
+    }
     if (report != null && !Files.isDirectory(report.toAbsolutePath().getParent())) {
       throw new BankSecure.Failure(2, "--report names a folder that is not there");
-    }
-  }
-
-  private static void require(String option, long value, long minimum, long maximum) {
-    if (value < minimum || value > maximum) {
-      String message = "%s takes %,d to %,d".formatted(option, minimum, maximum);
-      throw new BankSecure.Failure(2, message);
     }
   }
 
@@ -753,12 +523,12 @@ public final class BankLoad implements Callable<Integer> {
     String reason = reason(e);
     if (e instanceof ParameterException) {
       // What stands behind may be a password.
-      reason = reason.replaceFirst("(?s)(=|://|:(?! )|', ).*", "$1…");
+      reason = reason.replaceFirst("(=|://|:(?! )|', ).*", "$1…");
     } else if (status == 5 && !(e instanceof BankSecure.Failure)) {
-      reason = "cannot connect to " + place() + ": " + reason;
+      reason = filled("cannot connect to {hosts}, database {database}, user {user}: ") + reason;
     }
     PrintWriter err = command.commandLine().getErr();
-    err.println(printable("error: " + reason));
+    err.println("error: " + reason);
     if (status == 5) {
       err.println("See whether a database answers there; jbang bank-doctor tells what is wrong.");
     }
@@ -774,36 +544,36 @@ public final class BankLoad implements Callable<Integer> {
     return e instanceof ParameterException ? 2 : lost || e instanceof ConnectionException ? 5 : 1;
   }
 
-  /** What the server said or, where it said nothing, the innermost cause. */
+  /** What the server said or, where it said nothing, the innermost cause; in one line. */
   private static String reason(Throwable e) {
     String message = Objects.toString(e.getMessage(), "the server hung up");
-    return e.getCause() == null ? message : reason(e.getCause());
-  }
-
-  private void print(String format, Object... values) {
-    if (!json) {
-      command.commandLine().getOut().println(printable(String.format(Locale.ROOT, format, values)));
-    }
-  }
-
-  /** Lets no server move the cursor of a terminal. */
-  private static String printable(String text) {
-    return text.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}]+", " ");
+    String line = message.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}]+", " ");
+    return e.getCause() == null ? line : reason(e.getCause());
   }
 
   // ---- Live line ----
 
   private Boolean terminal;
 
-  /** Puts a line in the place of the one before, if this is a terminal. */
-  private void show(String format, Object... values) {
-    if (terminal == null && !format.isEmpty()) {
+  private void showLoad() {
+    if (load.tick()) {
+      result.putAll(load.last());
+      String line =
+          "{atSecond} s, %,d transfers, {transfersPerSecond} a second, p99 {p99Milliseconds} ms,"
+              + " {retries} retries, total {totalBefore} ✓ {checks} checks";
+      show(filled(line.formatted(load.committed())));
+    }
+  }
+
+  /** Puts a line in the place of the one before, if this is a terminal and takes longer. */
+  private void show(String line) {
+    if (terminal == null && load.seconds() > 1) {
       terminal = isTerminal();
     }
     if (Boolean.TRUE.equals(terminal)) {
-      PrintWriter err = command.commandLine().getErr();
       // Cut off, not wrapped, where the terminal ends.
-      err.printf(Locale.ROOT, "\r\033[K\033[?7l" + format + "\033[?7h", values).flush();
+      command.commandLine().getErr().print("\r\033[K\033[?7l" + line + "\033[?7h");
+      command.commandLine().getErr().flush();
     }
   }
 

@@ -13,7 +13,6 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -148,12 +147,12 @@ class BankLoadAuditTest extends OneServer {
               "--retry-timeout=1",
               "--no-audit");
       assertEquals(3, run.status(), run::toString);
-      Set<String> unknown = new TreeSet<>();
-      run.json().getAsJsonArray("transfersUnknown").forEach(id -> unknown.add(id.getAsString()));
-      Told told = new Told(new Script.Result(run.status(), run.out(), run.err()));
-      assertEquals(
-          told.unknown().stream().map(UUID::toString).collect(Collectors.toSet()), unknown);
+      Set<UUID> unknown = new TreeSet<>();
+      for (JsonElement id : run.json().getAsJsonArray("transfersUnknown")) {
+        unknown.add(UUID.fromString(id.getAsString()));
+      }
       assertEquals(2, unknown.size());
+      assertEquals(LoadRun.unknown(run.err()), unknown);
       assertEquals("not made", run.json().get("audit").getAsString());
     }
   }
@@ -165,15 +164,15 @@ class BankLoadAuditTest extends OneServer {
     Map<Long, Long> atFirst = bank.balances();
     try (FaultProxy proxy = FaultProxy.to(server.port())) {
       CompletableFuture<LoadRun> load =
-          LoadRun.beginThrough(
-              proxy.port(), bank, "--duration=5m", "--concurrency=4", "--retry-timeout=4");
+          LoadRun.beginThrough(proxy.port(), bank, "--duration=5m", "--retry-timeout=4", "--json");
       Watch.of(bank).awaitTransfers(200);
       proxy.refuseConnections();
       proxy.cutAll();
       LoadRun run = LoadRun.end(load);
-      Told told = new Told(new Script.Result(run.status(), run.out(), run.err()));
-      told.assertStatus(3).assertLedgerOf(bank);
-      assertFalse(told.unknown().isEmpty());
+      assertEquals(3, run.status(), run::toString);
+      Set<UUID> unknown = LoadRun.unknown(run.err());
+      assertFalse(unknown.isEmpty());
+      LoadRun.assertLedgerOf(bank, run.json().get("transfersCommitted").getAsLong(), unknown);
       bank.assertExact(atFirst);
     }
   }
@@ -220,9 +219,12 @@ class BankLoadAuditTest extends OneServer {
       Watch.await(freeze, 2);
       long start = System.nanoTime();
       running.signal("INT");
-      Told told = new Told(running.await()).assertStatus(130).assertLedgerOf(bank);
+      Script.Result result = running.await();
       assertTrue(System.nanoTime() - start < Duration.ofSeconds(25).toNanos());
-      assertEquals(2, told.unknown().size(), told.result()::toString);
+      assertEquals(130, result.status(), result::toString);
+      Set<UUID> unknown = LoadRun.unknown(result.err());
+      assertEquals(2, unknown.size(), result::toString);
+      LoadRun.assertLedgerOf(bank, new Told(result).transfers(), unknown);
       bank.assertExact(atFirst);
     }
   }

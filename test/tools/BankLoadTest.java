@@ -40,11 +40,11 @@ class BankLoadTest extends OneServer {
     assertEquals(
         Set.of(
             ("product hosts database user encrypted accountsBefore accountsCreated accountsAfter"
-                    + " totalBefore totalAfter smallestBalance transfersCommitted transfersUnknown"
-                    + " transfersNotBegun transfersToWarmUp retries retriesByReason seconds"
-                    + " atSecond transfersPerSecond p50Milliseconds p95Milliseconds"
-                    + " p99Milliseconds p999Milliseconds maximumMilliseconds audit fault checks"
-                    + " gaps percentiles series options concurrency seed startedAt versions")
+                 + " totalBefore totalAfter smallestBalance transfersCommitted transfersUnknown"
+                 + " transfersNotBegun transfersToWarmUp retries retriesByReason seconds atSecond"
+                 + " transfersPerSecond p50Milliseconds p95Milliseconds p99Milliseconds"
+                 + " p999Milliseconds maximumMilliseconds audit fault checks transfersInLedger gaps"
+                 + " percentiles series options concurrency seed startedAt versions")
                 .split(" ")),
         result.keySet());
     assertEquals("PostgreSQL 17.6", result.get("product").getAsString());
@@ -138,7 +138,10 @@ class BankLoadTest extends OneServer {
           match(out, "Transfers: 50 committed, 0 unknown, (\\S+) a second for \\S+ s\\.");
       assertTrue(Double.parseDouble(rate.group(1)) <= 50, out);
       match(out, "Total balance: 1,000,000,000 before, 1,000,000,000 after\\.");
-      match(out, "Audit passed: .* the smallest balance is [\\d,]+, the ledger has 50 of 50 tr.*");
+      match(
+          out,
+          "Audit passed: .* the smallest balance is [\\d,]+, the ledger has 50 transfers of this"
+              + " run\\.");
     }
   }
 
@@ -348,8 +351,10 @@ class BankLoadTest extends OneServer {
   @Test
   void aWrongCommandLineIsToldBeforeAnythingIsDone() {
     Bank bank = Bank.create(server);
-    LoadRun.of(bank, "--rate=-1").assertFailed(2, "--rate takes 0 to 1,000,000");
-    LoadRun.of(bank, "--concurrency=0").assertFailed(2, "--concurrency takes 1 to 1,000");
+    String ranges =
+        "--accounts takes 0 to 10,000,000, --concurrency 1 to 1,000, all else 0 or more";
+    LoadRun.of(bank, "--rate=-1").assertFailed(2, ranges);
+    LoadRun.of(bank, "--concurrency=0").assertFailed(2, ranges);
     LoadRun.of(bank, "--report=/not/there/report.html")
         .assertFailed(2, "--report names a folder that is not there");
     LoadRun.of(bank, "--accounts=1")
@@ -386,7 +391,7 @@ class BankLoadTest extends OneServer {
     for (String line : shown) {
       assertTrue(
           line.matches(
-              "\\d s, [\\d,]+ transfers, [\\d,]+ a second, p99 [\\d.]+ ms, \\d+ retries,"
+              "[\\d.]+ s, [\\d,]+ transfers, [\\d,]+ a second, p99 [\\d.]+ ms, \\d+ retries,"
                   + " total 100,000,000 . \\d+ checks"),
           line);
     }

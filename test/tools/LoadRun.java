@@ -7,8 +7,12 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import picocli.CommandLine;
 
 /** A run of BankLoad to its end, inside this program, by the command line that its main runs. */
@@ -71,6 +75,23 @@ record LoadRun(int status, String out, String err) {
     assertEquals(status, this.status, this::toString);
     assertTrue(err.lines().anyMatch(("error: " + message)::equals), this::toString);
     return this;
+  }
+
+  /** The transfers whose outcome it says it does not know, in its line of error. */
+  static Set<UUID> unknown(String err) {
+    String words = "error: not known whether it was committed: transfer ";
+    return err.lines()
+        .filter(line -> line.startsWith(words))
+        .flatMap(line -> Stream.of(line.substring(words.length()).split(", ")))
+        .map(UUID::fromString)
+        .collect(Collectors.toSet());
+  }
+
+  /** Every transfer that it says it made is in the ledger, and besides only unknown ones are. */
+  static void assertLedgerOf(Bank bank, long made, Set<UUID> unknown) {
+    Set<UUID> ledger = bank.ledger().stream().map(Bank.Entry::id).collect(Collectors.toSet());
+    ledger.removeAll(unknown);
+    assertEquals(made, ledger.size());
   }
 
   /** What --json had it print. */

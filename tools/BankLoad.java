@@ -7,7 +7,7 @@
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
 //SOURCES Audit.java
-//SOURCES Measurement.java
+//SOURCES Tally.java
 
 import com.google.gson.*;
 import java.io.*;
@@ -102,7 +102,7 @@ public final class BankLoad implements Callable<Integer> {
   private boolean cockroach;
   private long[] accountIds;
   private Audit audit;
-  private volatile Measurement load = new Measurement(0);
+  private volatile Tally load = new Tally(0);
   private volatile boolean halted;
 
   @Override
@@ -163,7 +163,7 @@ public final class BankLoad implements Callable<Integer> {
     }
     AtomicInteger chunks = new AtomicInteger();
     LongAdder made = new LongAdder();
-    load = new Measurement(0);
+    load = new Tally(0);
     runAll(
         session -> createAccounts(session, asked, chunks, made),
         () -> show("%,d of %,d accounts".formatted(made.sum(), asked)));
@@ -231,11 +231,11 @@ public final class BankLoad implements Callable<Integer> {
 
   private void makeTransfers() throws Exception {
     if (!warmUp.isZero()) {
-      load = new Measurement(rate);
+      load = new Tally(rate);
       makeTransfers(warmUp, transfers == 0 ? 0 : Long.MAX_VALUE);
     }
     long warmedUp = load.committed();
-    load = new Measurement(rate);
+    load = new Tally(rate);
     CompletableFuture<Void> auditor =
         CompletableFuture.runAsync(() -> audit.watch(load, () -> !halted && !auditsAtTheEnd));
     auditor.whenComplete((done, failure) -> halted |= !auditsAtTheEnd);

@@ -19,7 +19,7 @@ import org.HdrHistogram.Recorder;
  * What a load did since this was made, second by second, in the names and units of BankLoad's JSON.
  * Its workers count on any thread; all else is for one thread.
  */
-final class Measurement {
+final class Tally {
 
   private static final long LONGEST_NANOS = 200_000_000_000_000L;
 
@@ -41,7 +41,7 @@ final class Measurement {
   private double rowAt;
 
   /** Begins now, to measure so many transfers a second, or as many as go if that is 0. */
-  Measurement(int rate) {
+  Tally(int rate) {
     shortestGap = rate == 0 ? 0.5 : Math.max(0.5, 5.0 / rate);
   }
 

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** Creates a million accounts with BankInsecure, and with COPY by psql into the same table. */
+/** Creates a million accounts with BankLoad, and with COPY by psql into the same table. */
 final class AccountCreation {
 
   private static final int ACCOUNTS = 1_000_000;
@@ -53,13 +53,13 @@ final class AccountCreation {
 
   private void round() throws IOException, InterruptedException {
     newDatabase();
-    double emptyRun = bankInsecure(0, 1);
+    double emptyRun = bankLoad(0, 1);
     double emptyPsql = psql("SELECT 1");
     add("psql, \\copy", psql("\\copy accounts FROM '" + rows + "'") - emptyPsql);
     for (int workers : WORKERS) {
       newDatabase();
-      String name = "BankInsecure, %d worker%s".formatted(workers, workers == 1 ? "" : "s");
-      add(name, bankInsecure(ACCOUNTS, workers) - emptyRun);
+      String name = "BankLoad, %d worker%s".formatted(workers, workers == 1 ? "" : "s");
+      add(name, bankLoad(ACCOUNTS, workers) - emptyRun);
     }
     course.dropDatabase(DATABASE);
   }
@@ -75,10 +75,10 @@ final class AccountCreation {
     course.server().asSuperuser().useHandle(handle -> handle.execute("CHECKPOINT"));
   }
 
-  private double bankInsecure(int accounts, int workers) throws IOException, InterruptedException {
+  private double bankLoad(int accounts, int workers) throws IOException, InterruptedException {
     return Execution.successful(
             Execution.java(
-                "BankInsecure",
+                "BankLoad",
                 List.of(
                     "--url=" + course.url(DATABASE),
                     "--accounts=" + accounts,

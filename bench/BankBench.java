@@ -2,13 +2,15 @@
 //DESCRIPTION Measures the scripts against their peers, side by side, on a PostgreSQL of its own
 //JAVA 17+
 //JAVA_OPTIONS -XX:+UseSerialGC -Djava.awt.headless=true
-//DEPS com.google.code.gson:gson:2.14.0
+//DEPS com.google.code.gson:gson:2.15.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.knowm.xchart:xchart:4.0.3
 //DEPS de.erichseifert.vectorgraphics2d:VectorGraphics2D:0.13
 //SOURCES ../BankBasic.java
 //SOURCES ../BankInsecure.java
+//SOURCES ../BankSecure.java
 //SOURCES ../test/servers/FaultProxy.java
+//SOURCES ../tools/BankLoad.java
 //SOURCES ../tools/LocalCluster.java
 //SOURCES AccountCreation.java
 //SOURCES Chart.java
@@ -30,7 +32,7 @@
 //SOURCES Run.java
 //SOURCES SerializableRunner.java
 //SOURCES Setting.java
-//SOURCES ShippedBankInsecure.java
+//SOURCES ShippedBankLoad.java
 //SOURCES Statistics.java
 //SOURCES Table.java
 //SOURCES TransferStatement.java
@@ -65,7 +67,7 @@ import picocli.CommandLine.Option;
     footer = {
       "  ./jbangw bench/BankBench.java",
       "  ./jbangw bench/BankBench.java --quick",
-      "  ./jbangw bench/BankBench.java --settings=8/1000/0 --contenders=pgbench,bank_insecure"
+      "  ./jbangw bench/BankBench.java --settings=8/1000/0 --contenders=pgbench,bank_load"
     })
 public final class BankBench implements Callable<Integer> {
 

@@ -15,7 +15,7 @@ import org.knowm.xchart.style.Styler.LegendPosition;
 /** Draws transfers a second of each contender, by workers and network. */
 final class Chart {
 
-  /** Told apart by those, too, who see few colours; BankInsecure stands out. */
+  /** Told apart by those, too, who see few colours; BankLoad stands out. */
   private static final Color[] COLORS = {
     new Color(0x999999),
     new Color(0x56B4E9),

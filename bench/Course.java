@@ -31,17 +31,22 @@ final class Course implements AutoCloseable {
     fill("hot", 10);
   }
 
-  /** Has BankInsecure make a database, if need be, and its tables with so many accounts. */
+  /** Makes a database, if need be, and has BankLoad make its tables with so many accounts. */
   void fill(String database, int accounts) throws IOException, InterruptedException {
+    server
+        .asSuperuser()
+        .useHandle(
+            root -> {
+              String made = "SELECT count(*) FROM pg_database WHERE datname = ?";
+              if (root.select(made, database).mapTo(int.class).one() == 0) {
+                root.execute("CREATE DATABASE " + database + " OWNER maxroach");
+              }
+            });
     Execution.successful(
         Execution.java(
-            "BankInsecure",
+            "BankLoad",
             List.of(
-                "--url=" + url(database),
-                "--init",
-                "--accounts=" + accounts,
-                "--transfers=0",
-                "--seed=1")));
+                "--url=" + url(database), "--accounts=" + accounts, "--transfers=0", "--seed=1")));
   }
 
   LocalCluster server() {

@@ -2,7 +2,7 @@
 enum Entrant {
   PGBENCH("Pgbench", "pgbench (the floor)"),
   PLAIN_JDBC("PlainJdbc", "plain pgjdbc"),
-  BANK_INSECURE("ShippedBankInsecure", "BankInsecure"),
+  BANK_LOAD("ShippedBankLoad", "BankLoad"),
   CLASSIC_TRANSACTION("ClassicTransaction", "BankBasic's transaction"),
   SERIALIZABLE_RUNNER("SerializableRunner", "JDBI's runner"),
   EXPLICIT_COMMIT("ExplicitCommit", "explicit COMMIT"),

@@ -1,5 +1,5 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
-//SOURCES ../test/TemporaryDirectory.java
+//SOURCES ../tools/TemporaryDirectory.java
 //SOURCES Contender.java
 //SOURCES Program.java
 //SOURCES TransferStatement.java

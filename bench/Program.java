@@ -1,4 +1,4 @@
-//SOURCES ../test/TemporaryDirectory.java
+//SOURCES ../tools/TemporaryDirectory.java
 //SOURCES Execution.java
 
 import java.io.IOException;

@@ -1,5 +1,5 @@
 //FILES BankInsecure.java=../BankInsecure.java
-//SOURCES ../test/TemporaryDirectory.java
+//SOURCES ../tools/TemporaryDirectory.java
 //SOURCES Execution.java
 
 import java.io.IOException;
@@ -12,7 +12,7 @@ import java.util.regex.Pattern;
 final class TransferStatement {
 
   private static final Pattern STATEMENT =
-      Pattern.compile("private static Transfer transfer\\(.*?\"\"\"\\R(.*?)\"\"\"", Pattern.DOTALL);
+      Pattern.compile("static long transfer\\(.*?\"\"\"\\R(.*?)\"\"\"", Pattern.DOTALL);
 
   private static final Pattern PARAMETER = Pattern.compile(":(id|source|target)\\b");
 

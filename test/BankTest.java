@@ -7,6 +7,7 @@
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
 //SOURCES ../tools/BankDoctor.java
+//SOURCES ../tools/BankLoad.java
 //SOURCES ../tools/LocalCluster.java
 //SOURCES faults/*.java
 //SOURCES project/*.java

@@ -15,6 +15,7 @@ class SizeTest {
       Map.of(
           "BankBasic.java", 260,
           "BankInsecure.java", 440,
+          "tools/BankLoad.java", 600,
           "BankSecure.java", 520,
           "templates/bank-app.java.qute", 340,
           "README.md", 170);

@@ -1,131 +1,52 @@
-//DEPS com.google.code.gson:gson:2.14.0
+//DEPS com.google.code.gson:gson:2.15.0
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
 import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
+import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Many workers, the line that shows them live, the summary, the audit and the JSON. */
-@Timeout(60)
+/** Many workers: what they make, how it is measured and told, and what the seed fixes. */
+@Timeout(90)
 class BankLoadTest extends OneServer {
 
   @Test
-  void durationEndsTheLoadAndNotTheCount() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 100);
-    Map<Long, Long> atFirst = bank.balances();
-    long start = System.nanoTime();
-    JsonObject result = json(bank, "--accounts=0", "--duration=2s", "--concurrency=2");
-    assertTrue(System.nanoTime() - start < Duration.ofSeconds(20).toNanos());
-    assertTrue(result.get("seconds").getAsDouble() >= 2);
-    assertTrue(result.get("transfersCommitted").getAsLong() > 1);
-    assertEquals(bank.ledger().size(), result.get("transfersCommitted").getAsLong());
-    bank.assertExact(atFirst);
-  }
-
-  @Test
-  void workersShareTheCreationOfAccounts() throws Exception {
+  void jsonHoldsTheWholeResultAndNothingElseIsPrinted() {
     Bank bank = Bank.create(server);
-    try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      FaultProxy.Fault slow =
-          proxy.when("INSERT INTO accounts").delay(Duration.ofMillis(100), Duration.ZERO);
-      Script.Result result =
-          bank.scriptThrough(
-                  proxy.port(), "--accounts=8500", "--transfers=0", "--concurrency=4", "--seed=1")
-              .run();
-      assertEquals(0, result.status(), result::err);
-      assertEquals(9, slow.injected());
-      assertEquals(4, proxy.connectionsOpened());
-    }
-    assertEquals(8_500, bank.balances().size());
-    Bank alone = Bank.create(server);
-    alone.runQuietly("--accounts=8500", "--transfers=0", "--seed=1");
-    assertEquals(alone.balances(), bank.balances());
-  }
-
-  @Test
-  void summaryTellsThePercentilesOfTheWholeTransfer() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 1_000);
-    try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      proxy.when("INSERT INTO transfers").delay(Duration.ofMillis(20), Duration.ZERO);
-      Script.Result result =
-          bank.scriptThrough(proxy.port(), "--accounts=0", "--transfers=50").run();
-      Matcher latency =
-          Pattern.compile(
-                  "Latency: p50 (\\S+) ms, p95 (\\S+) ms, p99 (\\S+) ms, maximum (\\S+) ms\\.")
-              .matcher(result.out());
-      assertTrue(latency.find(), result::toString);
-      double last = 20;
-      for (int group = 1; group <= 4; group++) {
-        assertTrue(Double.parseDouble(latency.group(group)) >= last, result::out);
-        last = Double.parseDouble(latency.group(group));
-      }
-      Matcher rate = Pattern.compile("unknown, (\\S+) a second for").matcher(result.out());
-      assertTrue(rate.find(), result::toString);
-      assertTrue(Double.parseDouble(rate.group(1)) <= 50, result::out);
-    }
-  }
-
-  @Test
-  void latencyHoldsTheFailedAttemptsToo() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 10);
-    try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      proxy.latency(Duration.ofMillis(20));
-      Script.Result result =
-          bank.scriptThrough(
-                  proxy.port(), "--accounts=0", "--transfers=2", "--force-retries=2", "--json")
-              .run();
-      JsonObject told = JsonParser.parseString(result.out()).getAsJsonObject();
-      assertTrue(told.get("p50Milliseconds").getAsDouble() >= 60, result::out);
-      assertEquals(4, told.get("retries").getAsLong());
-    }
-  }
-
-  @Test
-  void jsonHoldsTheWholeResultAndNothingElseIsPrinted() throws Exception {
-    Bank bank = Bank.create(server);
-    JsonObject result = json(bank, "--accounts=7", "--transfers=5");
+    JsonObject result =
+        LoadRun.of(bank, "--json", "--accounts=7", "--transfers=5").assertDone().json();
     assertEquals(
-        List.of(
-            "product",
-            "hosts",
-            "database",
-            "user",
-            "encrypted",
-            "accountsBefore",
-            "accountsCreated",
-            "accountsAfter",
-            "totalBefore",
-            "totalAfter",
-            "smallestBalance",
-            "transfersCommitted",
-            "transfersUnknown",
-            "retries",
-            "seconds",
-            "transfersPerSecond",
-            "p50Milliseconds",
-            "p95Milliseconds",
-            "p99Milliseconds",
-            "maximumMilliseconds",
-            "audit"),
-        List.copyOf(result.keySet()));
+        Set.of(
+            ("product hosts database user encrypted accountsBefore accountsCreated accountsAfter"
+                 + " totalBefore totalAfter smallestBalance transfersCommitted transfersUnknown"
+                 + " transfersNotBegun transfersToWarmUp retries retriesByReason seconds atSecond"
+                 + " transfersPerSecond p50Milliseconds p95Milliseconds p99Milliseconds"
+                 + " p999Milliseconds maximumMilliseconds audit fault checks transfersInLedger gaps"
+                 + " percentiles series options concurrency seed startedAt versions")
+                .split(" ")),
+        result.keySet());
     assertEquals("PostgreSQL 17.6", result.get("product").getAsString());
     assertEquals("localhost:" + server.port(), result.get("hosts").getAsString());
     assertEquals(bank.database(), result.get("database").getAsString());
@@ -140,154 +61,346 @@ class BankLoadTest extends OneServer {
         Collections.min(bank.balances().values()), result.get("smallestBalance").getAsLong());
     assertEquals(5, result.get("transfersCommitted").getAsLong());
     assertEquals(new JsonArray(), result.get("transfersUnknown"));
-    assertEquals(0, result.get("retries").getAsLong());
     assertTrue(result.get("seconds").getAsDouble() > 0);
     assertTrue(result.get("transfersPerSecond").getAsDouble() > 0);
-    assertTrue(result.get("maximumMilliseconds").getAsDouble() > 0);
     assertEquals("passed", result.get("audit").getAsString());
+    assertEquals("--accounts=7 --transfers=5", result.get("options").getAsString());
+    assertEquals(5, bank.ledger().size());
   }
 
   @Test
-  void jsonHasNoLatencyWithoutTransfers() throws Exception {
-    JsonObject result = json(Bank.create(server), "--transfers=0");
+  void withoutTransfersThereIsNoLatency() {
+    JsonObject result =
+        LoadRun.of(Bank.create(server), "--json", "--transfers=0").assertDone().json();
+    assertEquals(1_000, result.get("accountsCreated").getAsLong());
     assertEquals(JsonNull.INSTANCE, result.get("p50Milliseconds"));
     assertEquals(JsonNull.INSTANCE, result.get("maximumMilliseconds"));
     assertEquals(0, result.get("transfersPerSecond").getAsDouble());
   }
 
   @Test
-  void jsonNamesWhatIsUnknown() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 10);
+  void theDurationEndsTheLoadAndTheSeriesAddsUp() {
+    Bank bank = Watch.bankWithAccounts(server, 100);
+    Map<Long, Long> atFirst = bank.balances();
+    JsonObject result =
+        LoadRun.of(bank, "--json", "--duration=3s", "--concurrency=2", "--warm-up=0.5s")
+            .assertDone()
+            .json();
+    assertTrue(result.get("seconds").getAsDouble() >= 3);
+    long committed = result.get("transfersCommitted").getAsLong();
+    long warmedUp = result.get("transfersToWarmUp").getAsLong();
+    assertTrue(warmedUp > 0);
+    assertEquals(bank.ledger().size(), committed + warmedUp);
+    bank.assertExact(atFirst);
+    assertEquals(committed, sum(result.getAsJsonArray("series"), "transfersCommitted"));
+    assertEquals(
+        result.get("retries").getAsLong(), sum(result.getAsJsonArray("series"), "retries"));
+    assertTrue(result.getAsJsonArray("series").size() >= 3);
+    assertTrue(result.getAsJsonArray("checks").size() >= 1);
+    for (JsonElement check : result.getAsJsonArray("checks")) {
+      assertEquals(100_000_000, check.getAsJsonObject().get("total").getAsLong());
+    }
+    JsonArray percentiles = result.getAsJsonArray("percentiles");
+    JsonArray last = percentiles.get(percentiles.size() - 1).getAsJsonArray();
+    assertEquals(100, last.get(0).getAsDouble());
+    assertEquals(result.get("maximumMilliseconds").getAsDouble(), last.get(1).getAsDouble(), 0.01);
+  }
+
+  private static long sum(JsonArray rows, String name) {
+    long sum = 0;
+    for (JsonElement row : rows) {
+      sum += row.getAsJsonObject().get(name).getAsLong();
+    }
+    return sum;
+  }
+
+  @Test
+  void theSummaryTellsThePercentilesOfTheWholeTransfer() {
+    Bank bank = Watch.bankWithAccounts(server, 1_000);
     try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      proxy.when("INSERT INTO transfers").freezeAfterServer();
-      proxy.when("SELECT amount FROM transfers").freezeAfterServer();
-      Script.Result result =
-          bank.scriptThrough(
-                  proxy.port(), "--accounts=0", "--transfers=9", "--retry-timeout=1", "--json")
-              .run();
-      assertEquals(3, result.status(), result::toString);
-      JsonObject told = JsonParser.parseString(result.out()).getAsJsonObject();
-      Set<String> unknown = new TreeSet<>();
-      told.getAsJsonArray("transfersUnknown").forEach(id -> unknown.add(id.getAsString()));
-      Set<String> named = new TreeSet<>();
-      new Told(result).unknown().forEach(id -> named.add(id.toString()));
-      assertEquals(1, unknown.size());
-      assertEquals(named, unknown);
-      assertEquals("not made", told.get("audit").getAsString());
+      proxy.when("INSERT INTO transfers").delay(Duration.ofMillis(20), Duration.ZERO);
+      String out =
+          LoadRun.through(proxy.port(), bank, "--transfers=50", "--concurrency=1")
+              .assertDone()
+              .out();
+      MatchResult latency =
+          match(
+              out,
+              "Latency: p50 (\\S+) ms, p95 (\\S+) ms, p99 (\\S+) ms, p99.9 (\\S+) ms,"
+                  + " maximum (\\S+) ms\\.");
+      double last = 20;
+      for (int group = 1; group <= 5; group++) {
+        assertTrue(Double.parseDouble(latency.group(group)) >= last, out);
+        last = Double.parseDouble(latency.group(group));
+      }
+      match(out, "Accounts: 1,000 found, 0 created\\.");
+      MatchResult rate =
+          match(out, "Transfers: 50 committed, 0 unknown, (\\S+) a second for \\S+ s\\.");
+      assertTrue(Double.parseDouble(rate.group(1)) <= 50, out);
+      match(out, "Total balance: 1,000,000,000 before, 1,000,000,000 after\\.");
+      match(
+          out,
+          "Audit passed: .* the smallest balance is [\\d,]+, the ledger has 50 transfers of this"
+              + " run\\.");
+    }
+  }
+
+  /** In an open loop a stall counts against the server, and not only the transfers that it hit. */
+  @Test
+  void aRateIsKeptAndAFreezeOfTwoSecondsShowsInTheLatency() throws Exception {
+    Bank bank = Watch.bankWithAccounts(server, 1_000);
+    try (FaultProxy proxy = FaultProxy.to(server.port())) {
+      CompletableFuture<LoadRun> run =
+          LoadRun.beginThrough(
+              proxy.port(), bank, "--json", "--rate=200", "--duration=10s", "--concurrency=4");
+      Watch.of(bank).awaitTransfers(800);
+      FaultProxy.Fault freeze =
+          proxy.when("INSERT INTO transfers").first(4).delay(Duration.ofSeconds(2), Duration.ZERO);
+      JsonObject result = LoadRun.end(run).assertDone().json();
+      assertEquals(4, freeze.injected());
+      assertEquals(2_000, result.get("transfersCommitted").getAsLong(), 20);
+      assertEquals(
+          2_000,
+          result.get("transfersCommitted").getAsLong()
+              + result.get("transfersNotBegun").getAsLong(),
+          20);
+      assertTrue(result.get("p99Milliseconds").getAsDouble() >= 1_500, result::toString);
+      assertEquals(1, result.getAsJsonArray("gaps").size(), result::toString);
     }
   }
 
   @Test
-  void auditFindsAChangedBalance() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 50);
-    Script.Result result =
-        disturbed(bank, "UPDATE accounts SET balance = balance + 7 WHERE id = 1000");
-    assertEquals(4, result.status(), result::toString);
-    assertErrorLine(result, "the total balance must be 50,000,000 and is 50,000,007");
-    assertTrue(result.out().contains("Audit failed"), result::out);
-    assertEquals(50_000_007, bank.total());
+  void whatNoWorkerIsFreeToBeginIsCounted() {
+    Bank bank = Watch.bankWithAccounts(server, 1_000);
+    try (FaultProxy proxy = FaultProxy.to(server.port())) {
+      proxy.when("INSERT INTO transfers").delay(Duration.ofMillis(100), Duration.ZERO);
+      LoadRun run =
+          LoadRun.through(
+              proxy.port(), bank, "--json", "--rate=100", "--duration=2s", "--concurrency=1");
+      JsonObject result = run.assertDone().json();
+      assertTrue(result.get("transfersCommitted").getAsLong() <= 21, result::toString);
+      assertTrue(result.get("transfersNotBegun").getAsLong() >= 170, result::toString);
+    }
   }
 
   @Test
-  void auditFindsADeletedRowOfTheLedger() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 50);
-    Script.Result result =
-        disturbed(
-            bank, "DELETE FROM transfers WHERE id = (SELECT id FROM transfers ORDER BY 1 LIMIT 1)");
-    assertEquals(4, result.status(), result::toString);
-    long committed = new Told(result).transfers();
-    assertErrorLine(
-        result,
-        "the ledger must have %,d transfers of this run and has %,d"
-            .formatted(committed, committed - 1));
+  void workersShareTheCreationOfAccounts() {
+    Bank bank = Bank.create(server);
+    try (FaultProxy proxy = FaultProxy.to(server.port())) {
+      FaultProxy.Fault slow =
+          proxy.when("INSERT INTO accounts").delay(Duration.ofMillis(100), Duration.ZERO);
+      String[] arguments = {"--accounts=8500", "--transfers=0", "--concurrency=4", "--seed=1"};
+      LoadRun.through(proxy.port(), bank, arguments).assertDone();
+      assertEquals(9, slow.injected());
+      assertEquals(5, proxy.connectionsOpened());
+    }
+    assertEquals(8_500, bank.balances().size());
+    Bank alone = Bank.create(server);
+    LoadRun.of(alone, "--accounts=8500", "--transfers=0", "--concurrency=1", "--seed=1")
+        .assertDone();
+    assertEquals(alone.balances(), bank.balances());
+  }
+
+  /** All answers to the first attempts are lost, and the accounts are counted all the same. */
+  @Test
+  void accountsOfLostAnswersAreCountedOnce() {
+    Bank bank = Bank.create(server);
+    try (FaultProxy proxy = FaultProxy.to(server.port())) {
+      FaultProxy.Fault cuts = proxy.when("INSERT INTO accounts").everyNth(2).cutAfterServer();
+      String out =
+          LoadRun.through(proxy.port(), bank, "--accounts=3000", "--transfers=0")
+              .assertDone()
+              .out();
+      match(out, "Accounts: 0 found, 3,000 created\\.");
+      assertTrue(cuts.injected() > 0);
+    }
+    assertEquals(3_000, bank.balances().size());
   }
 
   @Test
-  void auditFindsABalanceBelowZero() throws Exception {
+  void theSeedFixesAllButTheTransferIds() {
+    String[] arguments = {"--seed=42", "--accounts=30", "--transfers=20", "--concurrency=1"};
+    Bank one = Bank.create(server);
+    Bank other = Bank.create(server);
+    LoadRun.of(one, arguments).assertDone();
+    LoadRun.of(other, arguments).assertDone();
+    assertEquals(30, one.balances().size());
+    assertEquals(one.balances(), other.balances());
+    assertEquals(choices(one.ledger()), choices(other.ledger()));
+    Set<UUID> ids = one.ledger().stream().map(Bank.Entry::id).collect(Collectors.toSet());
+    assertTrue(other.ledger().stream().map(Bank.Entry::id).noneMatch(ids::contains));
+
+    LoadRun.of(one, arguments).assertDone();
+    assertEquals(60, one.balances().size());
+    assertEquals(40, one.ledger().size());
+
+    Bank seededOtherwise = Bank.create(server);
+    LoadRun.of(seededOtherwise, "--seed=43", "--accounts=30", "--transfers=0").assertDone();
+    assertNotEquals(other.balances().keySet(), seededOtherwise.balances().keySet());
+  }
+
+  private static List<String> choices(List<Bank.Entry> ledger) {
+    return ledger.stream()
+        .map(entry -> entry.source() + " " + entry.target() + " " + entry.amount())
+        .toList();
+  }
+
+  @Test
+  void forcedRetriesAreCountedByReasonAndTheirTimeToo() {
+    Bank bank = Watch.bankWithAccounts(server, 10);
+    try (FaultProxy proxy = FaultProxy.to(server.port())) {
+      proxy.latency(Duration.ofMillis(20));
+      JsonObject result =
+          LoadRun.through(
+                  proxy.port(),
+                  bank,
+                  "--json",
+                  "--transfers=2",
+                  "--force-retries=2",
+                  "--concurrency=1")
+              .assertDone()
+              .json();
+      assertEquals(4, result.get("retries").getAsLong());
+      assertEquals(4, result.getAsJsonObject("retriesByReason").get("40001").getAsLong());
+      assertTrue(result.get("p50Milliseconds").getAsDouble() >= 60, result::toString);
+      assertEquals(2, bank.ledger().size());
+    }
+  }
+
+  @Test
+  void retriesAreCountedByTheWordThatCockroachDbHasForThem() {
+    Bank bank = Watch.bankWithAccounts(server, 10);
+    try (FaultProxy proxy = FaultProxy.to(server.port())) {
+      answer(
+          proxy,
+          "40001",
+          "restart transaction: TransactionRetryWithProtoRefreshError: TransactionRetryError:"
+              + " retry txn (RETRY_SERIALIZABLE - failed preemptive refresh)");
+      answer(proxy, "40001", "could not serialize access due to concurrent update");
+      answer(proxy, "57P01", "server is not accepting clients, try another node");
+      answer(proxy, "40003", "result is ambiguous");
+      proxy.when("INSERT INTO transfers").first(1).cutBeforeServer();
+      JsonObject result =
+          LoadRun.through(proxy.port(), bank, "--json", "--transfers=9", "--concurrency=1")
+              .assertDone()
+              .json();
+      assertEquals(
+          Set.of("RETRY_SERIALIZABLE", "40001", "draining", "40003", "connection lost"),
+          result.getAsJsonObject("retriesByReason").keySet());
+      assertEquals(5, result.get("retries").getAsLong());
+      assertEquals(9, bank.ledger().size());
+    }
+  }
+
+  private static void answer(FaultProxy proxy, String state, String message) {
+    proxy.when("INSERT INTO transfers").first(1).answerError(state, message);
+  }
+
+  @Test
+  void eightWorkersOnFiveAccounts() {
+    Bank bank = Bank.create(server);
+    LoadRun.of(bank, "--accounts=5", "--transfers=0").assertDone();
+    Map<Long, Long> atFirst = bank.balances();
+    JsonObject result = LoadRun.of(bank, "--json", "--transfers=2000").assertDone().json();
+    assertEquals(2_000, bank.ledger().size());
+    assertTrue(result.get("retries").getAsLong() > 0, "no conflict: not the load that was meant");
+    bank.assertExact(atFirst);
+  }
+
+  /** Clusters of IDs, with nearly all of the key space empty, are read to the last one. */
+  @Test
+  void allIdsAreReadWhereverTheyAre() {
+    Bank bank = Watch.bankWithAccounts(server, 2_500);
+    bank.execute(
+        "INSERT INTO accounts SELECT -9223372036854775808 + i, 0 FROM generate_series(0, 1499) i",
+        "INSERT INTO accounts SELECT 9223372036854775807 - i, 0 FROM generate_series(0, 999) i");
+    long[] read = bank.ask(BankLoad::accountIds);
+    Set<Long> all = bank.balances().keySet();
+    assertEquals(all.size(), read.length);
+    assertEquals(all, LongStream.of(read).boxed().collect(Collectors.toSet()));
+  }
+
+  @Test
+  void ofManyIdsAMillionAreReadFromAllOverTheKeySpace() {
     Bank bank = Bank.create(server);
     bank.execute(
-        "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8 NOT NULL)",
-        "INSERT INTO accounts VALUES (1, 100), (2, -3), (3, 0)",
-        "ALTER TABLE accounts OWNER TO maxroach");
-    Script.Result result = bank.script("--accounts=0", "--transfers=0").run();
-    assertEquals(4, result.status(), result::toString);
-    assertErrorLine(result, "no balance may be below 0, and one is -3");
+        "CREATE UNLOGGED TABLE accounts (id INT8 PRIMARY KEY, balance INT8 NOT NULL)",
+        "INSERT INTO accounts SELECT 1000 * i, 1 FROM generate_series(1, 1200000) i");
+    long[] read = bank.ask(BankLoad::accountIds);
+    assertEquals(1_000_000, read.length);
+    assertEquals(1_000_000, LongStream.of(read).distinct().count());
+    for (long part = 0; part < 1_200_000_000; part += 100_000_000) {
+      long from = part;
+      assertTrue(
+          LongStream.of(read).filter(id -> id > from && id <= from + 100_000_000).count() > 20_000,
+          "few from " + from);
+    }
+    bank.execute("DROP TABLE accounts");
   }
 
   @Test
-  void auditDoesNotCryWolf() throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 50);
-    Script.Result result = disturbed(bank, "INSERT INTO accounts VALUES (1, 12345)");
-    assertEquals(0, result.status(), result::toString);
-    assertTrue(result.out().contains("Audit incomparable"), result::out);
+  void aSecureClusterIsReachedWithItsCertificates() throws Exception {
+    try (Server secure = LocalCluster.secure()) {
+      Bank bank = Watch.bankWithAccounts(secure, 100);
+      JsonObject result = LoadRun.of(bank, "--json", "--transfers=100").assertDone().json();
+      assertTrue(result.get("encrypted").getAsBoolean());
+      assertEquals(100, bank.ledger().size());
+    }
   }
 
   @Test
-  void onATerminalALineShowsTheLoadLive() throws Exception {
+  void aWrongCommandLineIsToldBeforeAnythingIsDone() {
+    Bank bank = Bank.create(server);
+    String ranges =
+        "--accounts takes 0 to 10,000,000, --concurrency 1 to 1,000, all else 0 or more";
+    LoadRun.of(bank, "--rate=-1").assertFailed(2, ranges);
+    LoadRun.of(bank, "--concurrency=0").assertFailed(2, ranges);
+    LoadRun.of(bank, "--report=/not/there/report.html")
+        .assertFailed(2, "--report names a folder that is not there");
+    LoadRun.of(bank, "--accounts=1")
+        .assertFailed(2, "a transfer needs two accounts: ask for --accounts=2");
+    LoadRun unreadable = LoadRun.of(bank, "--duration=secret");
+    assertEquals(2, unreadable.status());
+    assertFalse(unreadable.err().contains("secret"), unreadable::err);
+    assertEquals(1, unreadable.err().lines().count(), unreadable::err);
+  }
+
+  @Test
+  void whereNothingListensItSaysWhatToDo() throws Exception {
+    int port = Server.freePort();
+    LoadRun run = LoadRun.through(port, Bank.create(server));
+    assertEquals(5, run.status(), run::toString);
+    List<String> lines = run.err().lines().toList();
+    assertEquals(2, lines.size(), run::toString);
+    assertTrue(lines.get(0).startsWith("error: cannot connect to localhost:" + port), run::err);
+  }
+
+  @Test
+  void onATerminalALineShowsTheLoadAndItsChecksLive() throws Exception {
     assumeTrue(Files.exists(Path.of("/usr/bin/script")), "no script of util-linux");
     Bank bank = Watch.bankWithAccounts(server, 100);
-    Script.Result result = bank.script("--accounts=0", "--duration=3s").terminal().run();
+    Script.Result result =
+        Script.of("BankLoad", "--duration=4s", "--url=" + bank.url()).terminal().run();
     assertEquals(0, result.status(), result::out);
-    List<String> shown =
-        Pattern.compile("\r\\x1b\\[K(\\d[^\\r\\n]*)")
-            .matcher(result.out())
-            .results()
-            .map(m -> m.group(1))
-            .toList();
+    List<String> shown = new ArrayList<>();
+    Pattern.compile("\\x1b\\[\\?7l(\\d[^\\x1b]*)\\x1b\\[\\?7h")
+        .matcher(result.out())
+        .results()
+        .forEach(line -> shown.add(line.group(1)));
     assertTrue(shown.size() >= 2, result::out);
     for (String line : shown) {
       assertTrue(
           line.matches(
-              "[\\d,]+ transfers, [0-2] s left, [\\d,]+ a second, p99 [\\d.]+ ms, \\d+ retries"),
+              "[\\d.]+ s, [\\d,]+ transfers, [\\d,]+ a second, p99 [\\d.]+ ms, \\d+ retries,"
+                  + " total 100,000,000 . \\d+ checks"),
           line);
     }
-    String left = result.out().replaceAll("[^\\n]*\\r\\x1b\\[K", "");
-    assertFalse(left.contains("s left"), left);
+    assertTrue(shown.get(shown.size() - 1).matches(".* [1-9] checks"), shown::toString);
   }
 
-  @Test
-  void aShortRunShowsNothingLive() throws Exception {
-    assumeTrue(Files.exists(Path.of("/usr/bin/script")), "no script of util-linux");
-    Bank bank = Bank.create(server);
-    Script.Result result = bank.script("--accounts=5").terminal().run();
-    assertEquals(0, result.status(), result::out);
-    assertFalse(result.out().contains("\u001b"), result::out);
-    assertFalse(result.out().contains("a second"), result::out);
-  }
-
-  @Test
-  void noColourWhereTheUserWantsNone() throws Exception {
-    assumeTrue(Files.exists(Path.of("/usr/bin/script")), "no script of util-linux");
-    Script help = Script.of("BankInsecure", "--help").terminal();
-    assertTrue(help.run().out().contains("\u001b["), "picocli colours a terminal's help");
-    assertFalse(help.environment("NO_COLOR", "1").run().out().contains("\u001b["));
-  }
-
-  /** A run that makes transfers while something else changes the database behind its back. */
-  private static Script.Result disturbed(Bank bank, String change) throws Exception {
-    try (Script.Running running =
-        bank.script("--accounts=0", "--duration=3s", "--concurrency=2").start()) {
-      Watch.of(bank).awaitTransfers(100);
-      bank.ask(
-          root -> {
-            root.execute("SET default_transaction_isolation = 'read committed'");
-            return root.execute(change);
-          });
-      return running.await();
-    }
-  }
-
-  private static JsonObject json(Bank bank, String... arguments) throws Exception {
-    Script script =
-        bank.script(
-            Stream.concat(Stream.of("--json"), Stream.of(arguments)).toArray(String[]::new));
-    Script.Result result = script.run();
-    assertEquals(0, result.status(), result::toString);
-    assertFalse(result.err().contains("\u001b"), "a live line, though this is no terminal");
-    return JsonParser.parseString(result.out()).getAsJsonObject();
-  }
-
-  private static void assertErrorLine(Script.Result result, String message) {
-    assertTrue(result.err().lines().anyMatch(("error: " + message)::equals), result::toString);
+  private static MatchResult match(String out, String line) {
+    Matcher matcher = Pattern.compile("(?m)^" + line + "$").matcher(out);
+    assertTrue(matcher.find(), out);
+    return matcher;
   }
 }

@@ -1,0 +1,101 @@
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import picocli.CommandLine;
+
+/** A run of BankLoad to its end, inside this program, by the command line that its main runs. */
+record LoadRun(int status, String out, String err) {
+
+  /** Runs it on this bank. */
+  static LoadRun of(Bank bank, String... arguments) {
+    return through(bank.server().port(), bank, arguments);
+  }
+
+  /** Runs it on this bank, by way of another port of this machine. */
+  static LoadRun through(int port, Bank bank, String... arguments) {
+    List<String> all = new ArrayList<>(List.of(arguments));
+    all.add("--url=" + bank.urlThrough(port));
+    if (bank.server().isSecure()) {
+      all.add("--certs-dir=" + bank.server().certs());
+    }
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    CommandLine commandLine = BankLoad.commandLine();
+    commandLine.setOut(new PrintWriter(out, true)).setErr(new PrintWriter(err, true));
+    int status = commandLine.execute(all.toArray(String[]::new));
+    return new LoadRun(status, out.toString(), err.toString());
+  }
+
+  /** Begins to run it. */
+  static CompletableFuture<LoadRun> begin(Bank bank, String... arguments) {
+    return beginThrough(bank.server().port(), bank, arguments);
+  }
+
+  /** Begins to run it, by way of another port of this machine. */
+  static CompletableFuture<LoadRun> beginThrough(int port, Bank bank, String... arguments) {
+    CompletableFuture<LoadRun> run = new CompletableFuture<>();
+    new Thread(
+            () -> {
+              try {
+                run.complete(through(port, bank, arguments));
+              } catch (Throwable e) {
+                run.completeExceptionally(e);
+              }
+            })
+        .start();
+    return run;
+  }
+
+  /** Waits for a run's end, for a minute at most. */
+  static LoadRun end(CompletableFuture<LoadRun> run) throws Exception {
+    return run.get(60, TimeUnit.SECONDS);
+  }
+
+  /** It ended well and without a word on standard error. */
+  LoadRun assertDone() {
+    assertEquals("", err);
+    assertEquals(0, status, this::toString);
+    return this;
+  }
+
+  /** It ended with this exit status and this line of error. */
+  LoadRun assertFailed(int status, String message) {
+    assertEquals(status, this.status, this::toString);
+    assertTrue(err.lines().anyMatch(("error: " + message)::equals), this::toString);
+    return this;
+  }
+
+  /** The transfers whose outcome it says it does not know, in its line of error. */
+  static Set<UUID> unknown(String err) {
+    String words = "error: not known whether it was committed: transfer ";
+    return err.lines()
+        .filter(line -> line.startsWith(words))
+        .flatMap(line -> Stream.of(line.substring(words.length()).split(", ")))
+        .map(UUID::fromString)
+        .collect(Collectors.toSet());
+  }
+
+  /** Every transfer that it says it made is in the ledger, and besides only unknown ones are. */
+  static void assertLedgerOf(Bank bank, long made, Set<UUID> unknown) {
+    Set<UUID> ledger = bank.ledger().stream().map(Bank.Entry::id).collect(Collectors.toSet());
+    ledger.removeAll(unknown);
+    assertEquals(made, ledger.size());
+  }
+
+  /** What --json had it print. */
+  JsonObject json() {
+    return JsonParser.parseString(out).getAsJsonObject();
+  }
+}

@@ -1,0 +1,160 @@
+//DEPS org.hdrhistogram:HdrHistogram:2.2.2
+//SOURCES ../BankSecure.java
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
+import org.HdrHistogram.Histogram;
+import org.HdrHistogram.Recorder;
+
+/**
+ * What a load did since this was made, second by second, in the names and units of BankLoad's JSON.
+ * Its workers count on any thread; all else is for one thread.
+ */
+final class Tally {
+
+  private static final long LONGEST_NANOS = 200_000_000_000_000L;
+
+  /** CockroachDB's own words for why, as its "Transaction Retry Error Reference" has them. */
+  private static final Pattern WORD =
+      Pattern.compile("RETRY_[A-Z_]+|ABORT_REASON_[A-Z_]+|ReadWithinUncertaintyInterval");
+
+  private final long start = System.nanoTime();
+  private final double shortestGap;
+  private final LongAdder committed = new LongAdder();
+  private final Recorder recorder = new Recorder(LONGEST_NANOS, 3);
+  private final Map<String, LongAdder> retries = new ConcurrentHashMap<>();
+  private final Histogram allLatencies = new Histogram(LONGEST_NANOS, 3);
+  private final Map<String, Long> allRetries = new TreeMap<>();
+  private final List<Map<String, Object>> series = new ArrayList<>();
+  private final List<double[]> gaps = new ArrayList<>();
+  private long counted;
+  private double countedAt;
+  private double rowAt;
+
+  /** Begins now, to measure so many transfers a second, or as many as go if that is 0. */
+  Tally(int rate) {
+    shortestGap = rate == 0 ? 0.5 : Math.max(0.5, 5.0 / rate);
+  }
+
+  /** Counts a transfer that took so long, its retries included. */
+  void committed(long nanos) {
+    recorder.recordValue(nanos);
+    committed.increment();
+  }
+
+  /** Counts a retry by its reason: CockroachDB's word for it, else the SQLSTATE. */
+  void retried(BankSecure.Retry retry) {
+    Matcher word = WORD.matcher(retry.reason());
+    String state = retry.sqlState().replaceFirst("08...|^$", "connection lost");
+    String reason = word.find() ? word.group() : state.replaceFirst("57P0.", "draining");
+    retries.computeIfAbsent(reason, any -> new LongAdder()).increment();
+  }
+
+  /** The transfers committed so far. */
+  long committed() {
+    return committed.sum();
+  }
+
+  /** The seconds since it began. */
+  double seconds() {
+    return (System.nanoTime() - start) / 1e9;
+  }
+
+  /** Looks at the counts, about ten times a second, and says whether that made another row. */
+  boolean tick() {
+    double now = seconds();
+    if (committed.sum() > counted) {
+      endGap(now);
+    }
+    // The rows of a run of many hours become longer.
+    boolean isRow = now - rowAt >= Math.max(1, now / 3_600);
+    if (isRow) {
+      addRow(now);
+    }
+    return isRow;
+  }
+
+  /** Ends the last gap and the last row. */
+  void end() {
+    endGap(seconds());
+    addRow(countedAt);
+  }
+
+  private void endGap(double now) {
+    if (now - countedAt >= shortestGap) {
+      gaps.add(new double[] {rounded(countedAt), rounded(now)});
+    }
+    counted = committed.sum();
+    countedAt = now;
+  }
+
+  private void addRow(double now) {
+    Histogram latencies = recorder.getIntervalHistogram();
+    allLatencies.add(latencies);
+    Map<String, Long> reasons = new TreeMap<>();
+    retries.forEach((reason, count) -> reasons.put(reason, count.sumThenReset()));
+    reasons.values().removeIf(count -> count == 0);
+    reasons.forEach((reason, count) -> allRetries.merge(reason, count, Long::sum));
+    series.add(row(now, now - rowAt, latencies, reasons));
+    rowAt = now;
+  }
+
+  /** The last row. */
+  Map<String, Object> last() {
+    return series.get(series.size() - 1);
+  }
+
+  /** All rows in one, with the rows themselves, the gaps and the curve of the percentiles. */
+  Map<String, Object> whole() {
+    Map<String, Object> whole = row(rowAt, rowAt, allLatencies, allRetries);
+    whole.put("gaps", gaps);
+    whole.put("percentiles", percentiles());
+    whole.put("series", series);
+    return whole;
+  }
+
+  /** So many percent of the transfers took no longer than so many milliseconds. */
+  private List<double[]> percentiles() {
+    IntStream steps = IntStream.rangeClosed(0, 70);
+    DoubleStream percents = steps.mapToDouble(step -> 100 - 100 * Math.pow(10, -step / 10.0));
+    return DoubleStream.concat(percents, DoubleStream.of(100))
+        .mapToObj(percent -> new double[] {percent, milliseconds(allLatencies, percent)})
+        .toList();
+  }
+
+  private static Map<String, Object> row(
+      double at, double seconds, Histogram latencies, Map<String, Long> reasons) {
+    Map<String, Object> row = new LinkedHashMap<>();
+    long count = latencies.getTotalCount();
+    row.put("atSecond", rounded(at));
+    row.put("seconds", rounded(seconds));
+    row.put("transfersCommitted", count);
+    row.put("transfersPerSecond", rounded(count / Math.max(seconds, 1e-9)));
+    row.put("p50Milliseconds", count == 0 ? null : milliseconds(latencies, 50));
+    row.put("p95Milliseconds", count == 0 ? null : milliseconds(latencies, 95));
+    row.put("p99Milliseconds", count == 0 ? null : milliseconds(latencies, 99));
+    row.put("p999Milliseconds", count == 0 ? null : milliseconds(latencies, 99.9));
+    row.put("maximumMilliseconds", count == 0 ? null : milliseconds(latencies, 100));
+    row.put("retries", reasons.values().stream().mapToLong(each -> each).sum());
+    row.put("retriesByReason", reasons);
+    return row;
+  }
+
+  private static Double milliseconds(Histogram latencies, double percent) {
+    return rounded(latencies.getValueAtPercentile(percent) / 1e6);
+  }
+
+  /** A number with three places behind the point. */
+  static double rounded(double number) {
+    return Math.round(number * 1_000) / 1e3;
+  }
+}

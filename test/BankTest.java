@@ -7,6 +7,7 @@
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
 //SOURCES ../tools/LocalCluster.java
+//SOURCES cockroach/*.java
 //SOURCES faults/*.java
 //SOURCES project/*.java
 //SOURCES scripts/*.java

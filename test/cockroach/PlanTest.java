@@ -24,9 +24,9 @@ class PlanTest extends OnCockroach {
 
   /** What would have to be done about one in a generic plan. */
   private static final String REMEDY =
-      "If this is a generic plan, ask for custom ones: in settings(…) of BankInsecure and BankSecure"
-          + " let the line 'String isolation = …' end in"
-          + " \" -c plan_cache_mode=force_custom_plan\".\n";
+      "If this is a generic plan, ask for custom ones: in settings(…) of BankInsecure and"
+          + " BankSecure let the line 'String isolation = …' end in \" -c"
+          + " plan_cache_mode=force_custom_plan\".\n";
 
   @ParameterizedTest
   @ValueSource(ints = {2, 100, 100_000})
@@ -80,7 +80,8 @@ class PlanTest extends OnCockroach {
       session.read(
           handle ->
               handle.execute(
-                  "INSERT INTO accounts SELECT i, 1000 FROM generate_series(1, ?) AS i", accounts));
+                  "INSERT INTO accounts SELECT i, 1000 FROM generate_series(1, ?) AS series (i)",
+                  accounts));
     }
     return bank;
   }
@@ -105,8 +106,7 @@ class PlanTest extends OnCockroach {
         });
   }
 
-  private static List<SentStatement> statements(
-      Bank bank, Consumer<Handle> work) {
+  private static List<SentStatement> statements(Bank bank, Consumer<Handle> work) {
     return BankInsecure.connect(BankInsecure.settings(bank.url()))
         .withHandle(handle -> SentStatement.by(handle, work));
   }

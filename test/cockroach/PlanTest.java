@@ -1,9 +1,7 @@
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.time.Duration;
 import java.util.List;
-import java.util.Properties;
 import java.util.UUID;
 import java.util.function.Consumer;
 import org.jdbi.v3.core.Handle;
@@ -72,11 +70,8 @@ class PlanTest extends OnCockroach {
   /** A bank whose accounts have the IDs from 1 on, and 1,000 each. */
   private static Bank bank(Server server, int accounts) {
     Bank bank = Bank.create(server);
-    Properties settings = BankInsecure.settings(bank.url());
-    try (BankInsecure.Session session =
-        new BankInsecure.Session(
-            BankInsecure.connect(settings), Duration.ofMinutes(1), retry -> {})) {
-      BankInsecure.createTables(session);
+    try (BankSecure.Session session = Teller.sessionOf(bank)) {
+      BankSecure.createTables(session);
       session.read(
           handle ->
               handle.execute(

@@ -3,6 +3,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.sql.SQLException;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import org.jdbi.v3.core.HandleConsumer;
 import org.jdbi.v3.core.Jdbi;
@@ -25,7 +26,7 @@ record ServerError(String sqlState, String message) {
    * Connects until it is told this, for what a cluster is told takes a moment to arrive, and till
    * then it lets in or says something else.
    */
-  static ServerError await(Supplier<Jdbi> database, String expected) throws InterruptedException {
+  static ServerError await(Supplier<Jdbi> database, String expected) {
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
     String told = "nothing";
     while (System.nanoTime() < deadline) {
@@ -38,7 +39,7 @@ record ServerError(String sqlState, String message) {
         }
         told = error.toString();
       }
-      Thread.sleep(50);
+      LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(50));
     }
     throw new AssertionError("not " + expected + " but " + told);
   }

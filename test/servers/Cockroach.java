@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jdbi.v3.core.Jdbi;
 import org.jdbi.v3.core.JdbiException;
@@ -58,9 +57,9 @@ final class Cockroach implements Server {
     return ports.get(0);
   }
 
-  /** The host and port of each node, as a URL lists them. */
-  String addresses() {
-    return ports.stream().map(port -> "localhost:" + port).collect(Collectors.joining(","));
+  /** The host and port of each node, as in a URL. */
+  List<String> addresses() {
+    return ports.stream().map(port -> "localhost:" + port).toList();
   }
 
   @Override
@@ -97,8 +96,7 @@ final class Cockroach implements Server {
    * keeps its data for the others.
    */
   void drain(int node) throws IOException {
-    String address = "localhost:" + ports.get(node);
-    command("node", "drain", "--self", "--insecure", "--host=" + address);
+    command("node", "drain", "--self", "--insecure", "--host=" + addresses().get(node));
   }
 
   /** Sends SIGKILL to a node, counted from 0, and returns when it is dead. */
@@ -163,7 +161,7 @@ final class Cockroach implements Server {
       ports.add(Server.freePort());
     }
     for (int port : ports) {
-      startNode(port, "start", "--insecure", "--join=" + addresses());
+      startNode(port, "start", "--insecure", "--join=" + String.join(",", addresses()));
     }
     await("a node to listen", START_SECONDS, this::isInitialized);
     await("an answer", START_SECONDS, this::answers);

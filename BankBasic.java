@@ -76,7 +76,7 @@ public final class BankBasic implements Callable<Integer> {
     accounts.forEach(account -> System.out.println(account.id() + " " + account.balance()));
   }
 
-  private static List<Account> createAccounts(Handle transaction) {
+  static List<Account> createAccounts(Handle transaction) {
     transaction.execute(
         """
         INSERT INTO accounts (id, balance) VALUES (1, 1000), (2, 250)
@@ -92,7 +92,7 @@ public final class BankBasic implements Callable<Integer> {
   }
 
   /** Moves whole units and returns both accounts; throws if one is missing or holds too little. */
-  private static List<Account> transfer(Handle transaction, long source, long target, long amount) {
+  static List<Account> transfer(Handle transaction, long source, long target, long amount) {
     List<Account> both = lock(transaction, source, target);
     if (both.size() < 2 || both.get(both.get(0).id() == source ? 0 : 1).balance() < amount) {
       throw new IllegalStateException("account " + source + " cannot pay " + amount);

@@ -9,6 +9,7 @@
 //SOURCES ../tools/BankDoctor.java
 //SOURCES ../tools/BankLoad.java
 //SOURCES ../tools/LocalCluster.java
+//SOURCES cockroach/*.java
 //SOURCES faults/*.java
 //SOURCES project/*.java
 //SOURCES scripts/*.java

@@ -1,0 +1,168 @@
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.function.Supplier;
+import org.jdbi.v3.core.Handle;
+import org.jdbi.v3.core.Jdbi;
+import org.jdbi.v3.core.JdbiException;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a secure CockroachDB says, which the scripts and the pages go by. */
+@Timeout(300)
+class MessageTest {
+
+  private static Cockroach server;
+
+  @BeforeAll
+  static void startServer() throws IOException {
+    if (Cockroach.isInstalled()) {
+      server = Cockroach.start(true);
+    }
+  }
+
+  @AfterAll
+  static void stopServer() {
+    if (server != null) {
+      server.close();
+      server = null;
+    }
+  }
+
+  @BeforeEach
+  void skipWithoutCockroach() {
+    Assumptions.assumeTrue(server != null, "no cockroach on the PATH");
+  }
+
+  @Test
+  void itsVersionBeginsWithItsName() {
+    String version = Bank.of(server).ask(root -> version(root));
+    assertTrue(version.startsWith("CockroachDB CCL v"), version);
+    assertTrue(Bank.of(server).ask(BankSecure::version).matches("CockroachDB CCL v[\\w.-]+"));
+  }
+
+  @Test
+  void anUnknownUserAndAWrongPasswordAreOneError(@TempDir Path folder) throws Exception {
+    Files.copy(server.certs().resolve("ca.crt"), folder.resolve("ca.crt"));
+    asRoot("CREATE USER IF NOT EXISTS passworded WITH PASSWORD 'right'");
+    for (String user : new String[] {"nobody", "passworded"}) {
+      ServerError told = ServerError.of(secure(user + ":wrong", "", folder));
+      assertEquals("28P01", told.sqlState(), told::toString);
+      assertTrue(told.message().contains("password authentication failed"), told::toString);
+    }
+    secure("passworded:right", "", folder).get().useHandle(BankSecure::version);
+  }
+
+  @Test
+  void withoutTlsASecureNodeAnswersInTheClear() {
+    String url = "postgresql://maxroach@localhost:" + server.port() + "/bank";
+    ServerError told = ServerError.of(() -> BankInsecure.connect(BankInsecure.settings(url)));
+    assertEquals("08P01", told.sqlState(), told::toString);
+    assertTrue(told.message().contains("node is running secure mode, SSL connection required"));
+  }
+
+  @Test
+  void aCertificateIsGoodForItsUserAlone() {
+    asRoot("CREATE USER IF NOT EXISTS other");
+    Path certificate = server.certs().resolve("client.maxroach.crt");
+    Path key = server.certs().resolve("client.maxroach.key");
+    String parameters = "?sslcert=" + certificate + "&sslkey=" + key;
+    ServerError told = ServerError.of(secure("other", parameters, server.certs()));
+    assertTrue(
+        told.message().contains("certificate authentication failed for user"), told::toString);
+  }
+
+  @Test
+  void aCertificateMayBeDemanded(@TempDir Path folder) throws Exception {
+    Files.copy(server.certs().resolve("ca.crt"), folder.resolve("ca.crt"));
+    String setting = "server.host_based_authentication.configuration";
+    asRoot("SET CLUSTER SETTING " + setting + " = 'host all all all cert'");
+    try {
+      String expected = "no TLS peer certificates, but required for auth";
+      ServerError.await(secure("maxroach:none", "", folder), expected);
+    } finally {
+      asRoot("RESET CLUSTER SETTING " + setting);
+    }
+  }
+
+  @Test
+  void tooManyConnectionsAreRefused() throws Exception {
+    String setting = "server.max_connections_per_gateway";
+    Supplier<Jdbi> database = secure("maxroach", "", server.certs());
+    try (Handle first = database.get().open()) {
+      asRoot("SET CLUSTER SETTING " + setting + " = 1");
+      ServerError told = ServerError.await(database, "sorry, too many clients already");
+      assertEquals("53300", told.sqlState());
+      BankSecure.version(first);
+    } finally {
+      asRoot("RESET CLUSTER SETTING " + setting);
+    }
+  }
+
+  /** What BankLoad's --force-retries goes by; a statement alone the server repeats by itself. */
+  @Test
+  void injectedErrorsComeInTransactionsUntilSwitchedOff() {
+    try (Handle handle = secure("maxroach", "", server.certs()).get().open()) {
+      handle.execute("SET inject_retry_errors_enabled = true");
+      version(handle);
+      for (int attempt = 1; attempt <= 5; attempt++) {
+        JdbiException e =
+            assertThrows(JdbiException.class, () -> handle.useTransaction(h -> version(h)));
+        ServerError told = ServerError.below(e);
+        assertEquals("40001", told.sqlState(), told::toString);
+        assertTrue(told.message().contains("inject_retry_errors_enabled"), told::toString);
+      }
+      handle.execute("SET inject_retry_errors_enabled = false");
+      handle.useTransaction(h -> version(h));
+    }
+  }
+
+  @Test
+  void keysAreWrittenAsOpenSslDoes() throws Exception {
+    Path key = server.certs().resolve("client.maxroach.key");
+    assertTrue(Files.readString(key).startsWith("-----BEGIN RSA PRIVATE KEY-----"));
+    assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(key)));
+    assertTrue(Files.exists(server.certs().resolve("client.root.key.pk8")));
+    assertFalse(Files.exists(server.certs().resolve("client.maxroach.key.pk8")));
+  }
+
+  /** Which is why the pages ask for 1GiB, and for no part of the machine's memory. */
+  @Test
+  void aStoreInMemoryNeeds640MiB() {
+    IOException told =
+        assertThrows(
+            IOException.class,
+            () ->
+                server.command(
+                    "start-single-node",
+                    "--insecure",
+                    "--store=type=mem,size=1%",
+                    "--listen-addr=localhost:0",
+                    "--http-addr=localhost:0"));
+    assertTrue(told.getMessage().contains("minimum requirement of 640 MiB"), told::getMessage);
+  }
+
+  private static String version(Handle handle) {
+    return handle.select("SELECT version()").mapTo(String.class).one();
+  }
+
+  private static void asRoot(String statement) {
+    server.asSuperuser("defaultdb").useHandle(root -> root.execute(statement));
+  }
+
+  private static Supplier<Jdbi> secure(String user, String parameters, Path folder) {
+    String url = "postgresql://" + user + "@localhost:" + server.port() + "/bank" + parameters;
+    return () -> BankSecure.connect(BankSecure.settings(url), folder);
+  }
+}

@@ -1,0 +1,82 @@
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import org.jdbi.v3.core.Jdbi;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Transfers go on, each exactly once, while a cluster of three loses its nodes. */
+@Timeout(600)
+class NodesTest {
+
+  @Test
+  void aNodeIsDrainedAndAnotherKilledAmidTransfers() throws Exception {
+    try (Cockroach cluster = Cockroach.startThree()) {
+      Bank bank = Watch.bankWithAccounts(cluster, 100);
+      Map<Long, Long> atFirst = bank.balances();
+      List<Teller> tellers = tellers(cluster, bank);
+
+      CompletableFuture<Void> drained = CompletableFuture.runAsync(() -> drain(cluster, 1));
+      do {
+        Teller.start(tellers, 100).await();
+      } while (!drained.isDone());
+      drained.join();
+      Teller.start(tellers, 100).await();
+      assertFalse(tellers.get(1).retries().isEmpty(), "the drained node's teller saw nothing");
+
+      Teller.Work work = Teller.start(tellers, 300);
+      Watch.of(bank).awaitTransfers(bank.ledger().size() + 50);
+      cluster.kill(2);
+      assertTrue(work.isUnderWay(), "ended before it was killed");
+      work.await();
+      assertFalse(tellers.get(2).retries().isEmpty(), "the killed node's teller saw nothing");
+
+      Teller.assertExact(bank, atFirst, tellers.toArray(Teller[]::new));
+      tellers.forEach(Teller::close);
+    }
+  }
+
+  /** While a transaction is open on it a node that drains waits, and turns newcomers away. */
+  private static void drain(Cockroach cluster, int node) {
+    String url =
+        "jdbc:postgresql://" + cluster.addresses().get(node) + "/bank?user=root&sslmode=disable";
+    try (Connection open = DriverManager.getConnection(url)) {
+      open.setAutoCommit(false);
+      open.createStatement().execute("SELECT 1");
+      CompletableFuture<ServerError> told =
+          CompletableFuture.supplyAsync(
+              () ->
+                  ServerError.await(
+                      () -> Jdbi.create(url), "server is not accepting clients, try another node"));
+      cluster.drain(node);
+      assertEquals("57P01", told.join().sqlState());
+    } catch (IOException | SQLException e) {
+      throw new CompletionException(e);
+    }
+  }
+
+  /** One for each node, who goes to the others when it is lost. */
+  private static List<Teller> tellers(Cockroach cluster, Bank bank) {
+    List<String> hosts = new ArrayList<>(cluster.addresses());
+    List<Teller> tellers = new ArrayList<>();
+    for (int node = 0; node < cluster.addresses().size(); node++) {
+      String url =
+          "postgresql://maxroach@%s/%s?sslmode=disable&loadBalanceHosts=false"
+              .formatted(String.join(",", hosts), bank.database());
+      tellers.add(Teller.of(bank, BankInsecure.connect(BankInsecure.settings(url))));
+      Collections.rotate(hosts, -1);
+    }
+    return tellers;
+  }
+}

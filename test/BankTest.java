@@ -8,9 +8,12 @@
 //SOURCES ../BankSecure.java
 //SOURCES ../tools/BankDoctor.java
 //SOURCES ../tools/BankLoad.java
+//SOURCES ../lessons/LostAnswer.java
+//SOURCES ../lessons/LostUpdate.java
 //SOURCES ../tools/LocalCluster.java
 //SOURCES cockroach/*.java
 //SOURCES faults/*.java
+//SOURCES lessons/*.java
 //SOURCES project/*.java
 //SOURCES scripts/*.java
 //SOURCES servers/*.java

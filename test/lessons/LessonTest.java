@@ -8,18 +8,18 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jdbi.v3.core.Jdbi;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 
 /** The lessons lose money where they say so, and nowhere else; the database is asked each time. */
 class LessonTest extends OneServer {
 
-  private Bank bank;
-  private Jdbi database;
+  private static Bank bank;
+  private static Jdbi database;
 
-  @BeforeEach
-  void makeBank() {
+  @BeforeAll
+  static void makeBank() {
     bank = Bank.create(server);
     bank.execute(
         "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8 NOT NULL)",
@@ -69,9 +69,10 @@ class LessonTest extends OneServer {
   @Test
   void theLessonSaysWhichIsolationTheServerGave() throws Exception {
     // So does a CockroachDB whose administrator does not allow READ COMMITTED.
-    database.setTemplateEngine(
+    Jdbi strict = BankInsecure.connect(BankInsecure.settings(bank.url()));
+    strict.setTemplateEngine(
         (sql, context) -> sql.replace("LEVEL read committed", "LEVEL serializable"));
-    LostUpdate.Outcome outcome = LostUpdate.play(database, "read committed", false);
+    LostUpdate.Outcome outcome = LostUpdate.play(strict, "read committed", false);
     assertEquals("serializable", outcome.isolation());
     assertEquals(LostUpdate.TOTAL, lessonTotal());
     assertEquals(

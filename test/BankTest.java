@@ -17,6 +17,7 @@
 //SOURCES project/*.java
 //SOURCES scripts/*.java
 //SOURCES servers/*.java
+//SOURCES site/*.java
 //SOURCES tools/*.java
 
 import java.io.IOException;

@@ -1,0 +1,112 @@
+//DEPS org.seleniumhq.selenium:selenium-chrome-driver:4.52.0
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.logging.Level;
+import org.openqa.selenium.By;
+import org.openqa.selenium.Dimension;
+import org.openqa.selenium.WebElement;
+import org.openqa.selenium.chrome.ChromeDriver;
+import org.openqa.selenium.chrome.ChromeDriverService;
+import org.openqa.selenium.chrome.ChromeOptions;
+import org.openqa.selenium.logging.LogEntry;
+import org.openqa.selenium.logging.LogType;
+import org.openqa.selenium.logging.LoggingPreferences;
+
+/** A Chromium without a window, which remembers nothing and asks the network for nothing. */
+final class Browser implements AutoCloseable {
+
+  private static final Path CHROMIUM = Path.of("/usr/bin/chromium");
+  private static final Path DRIVER = Path.of("/usr/bin/chromedriver");
+
+  private final TemporaryDirectory profile = TemporaryDirectory.create("chromium-");
+  private final ChromeDriver driver;
+
+  Browser() throws IOException {
+    ChromeOptions options = new ChromeOptions();
+    options.setBinary(CHROMIUM.toFile());
+    options.addArguments(
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--user-data-dir=" + profile.path());
+    LoggingPreferences logs = new LoggingPreferences();
+    logs.enable(LogType.BROWSER, Level.ALL);
+    logs.enable(LogType.PERFORMANCE, Level.ALL);
+    options.setCapability("goog:loggingPrefs", logs);
+    driver =
+        new ChromeDriver(
+            new ChromeDriverService.Builder().usingDriverExecutable(DRIVER.toFile()).build(),
+            options);
+  }
+
+  /** Whether Debian's Chromium and its driver are installed. */
+  static boolean isThere() {
+    return Files.isExecutable(CHROMIUM) && Files.isExecutable(DRIVER);
+  }
+
+  /** Opens a page and returns when its scripts have run. */
+  void open(String url) throws InterruptedException {
+    driver.get(url);
+    await("return document.readyState === 'complete'");
+  }
+
+  /** Waits until a script answers true, for ten seconds at most. */
+  void await(String script) throws InterruptedException {
+    for (int i = 0; i < 200 && !run(script).equals(true); i++) {
+      Thread.sleep(50);
+    }
+    if (!run(script).equals(true)) {
+      throw new AssertionError("after ten seconds not so: " + script);
+    }
+  }
+
+  /** Runs a script in the page and returns what it returns. */
+  Object run(String script, Object... arguments) {
+    return driver.executeScript(script, arguments);
+  }
+
+  /** Runs a script that returns a list of texts. */
+  List<String> list(String script) {
+    return ((List<?>) run(script)).stream().map(String.class::cast).toList();
+  }
+
+  /** The elements that a CSS selector finds. */
+  List<WebElement> find(String selector) {
+    return driver.findElements(By.cssSelector(selector));
+  }
+
+  /** Makes the window so wide, in CSS pixels. */
+  void resize(int width, int height) {
+    driver.manage().window().setSize(new Dimension(width, height));
+  }
+
+  /** What the pages since the last call wrote to the console. */
+  List<String> console() {
+    return driver.manage().logs().get(LogType.BROWSER).getAll().stream()
+        .map(LogEntry::toString)
+        .toList();
+  }
+
+  /** The URLs that the pages since the last call have asked for. */
+  List<String> requests() {
+    return driver.manage().logs().get(LogType.PERFORMANCE).getAll().stream()
+        .map(LogEntry::getMessage)
+        .filter(message -> message.contains("\"Network.requestWillBeSent\""))
+        .map(message -> message.replaceFirst("(?s).*\"request\":\\{.*?\"url\":\"(.*?)\".*", "$1"))
+        .toList();
+  }
+
+  @Override
+  public void close() {
+    driver.quit();
+    profile.close();
+  }
+}

@@ -23,7 +23,11 @@ export default defineConfig({
       { text: 'When it does not connect', link: '/connecting' },
     ],
     outline: [2, 3],
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      // All words of what is looked for, or RETRY_WRITE_TOO_OLD would find each page.
+      options: { miniSearch: { searchOptions: { combineWith: 'AND', fuzzy: false } } },
+    },
     docFooter: { prev: 'Before', next: 'Next' },
   },
   markdown: {

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.logging.Level;
+import java.util.logging.Logger;
 import org.openqa.selenium.By;
 import org.openqa.selenium.Dimension;
 import org.openqa.selenium.WebElement;
@@ -21,10 +22,15 @@ final class Browser implements AutoCloseable {
   private static final Path CHROMIUM = Path.of("/usr/bin/chromium");
   private static final Path DRIVER = Path.of("/usr/bin/chromedriver");
 
+  /** Kept here, or it would be collected and forget its level. */
+  private static final Logger SELENIUM = Logger.getLogger("org.openqa.selenium");
+
   private final TemporaryDirectory profile = TemporaryDirectory.create("chromium-");
   private final ChromeDriver driver;
 
   Browser() throws IOException {
+    // It warns that it knows no Chromium so new, of which nothing is used that changes.
+    SELENIUM.setLevel(Level.OFF);
     ChromeOptions options = new ChromeOptions();
     options.setBinary(CHROMIUM.toFile());
     options.addArguments(

@@ -1,5 +1,5 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
-//DESCRIPTION Shows what a transfer's ID is for: sent again without it, a lost COMMIT pays twice
+//DESCRIPTION Shows how a lost answer pays twice without the transfer's ID
 //JAVA 17+
 //JAVA_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 //SOURCES ../BankBasic.java

@@ -1,5 +1,5 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
-//DESCRIPTION Shows what SERIALIZABLE and its retries are for: without them money vanishes
+//DESCRIPTION Shows how money vanishes without SERIALIZABLE and its retries
 //JAVA 17+
 //JAVA_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 //SOURCES ../BankBasic.java

@@ -13,6 +13,7 @@ export default defineConfig({
   title: 'Bank scripts',
   description: 'Build a Java app with CockroachDB and JDBI, one file at a time',
   lang: 'en',
+  srcExclude: ['doctor-table.md'],
   base: process.env.BASE ?? '/',
   head: [['link', { rel: 'icon', href: 'data:,' }]],
   themeConfig: {

@@ -92,6 +92,28 @@ final class PageReader implements AutoCloseable {
           "cockroach sql --certs-dir=certs" + SUM,
           "nothing");
 
+  private static final String NODE =
+      "cockroach start --insecure --store=node%d --background"
+          + " --pid-file=node%d.pid --listen-addr=localhost:2635%d --http-addr=localhost:808%d"
+          + " --join=localhost:26357,localhost:26358,localhost:26359";
+
+  /** What is run there too, and has no stand-in: three nodes, of which one is killed. */
+  private static final Set<String> WITH_THREE_NODES =
+      Set.of(
+          NODE.formatted(1, 1, 7, 1),
+          NODE.formatted(2, 2, 8, 2),
+          NODE.formatted(3, 3, 9, 3),
+          "cockroach init --insecure --host=localhost:26357",
+          "cockroach sql --insecure --host=localhost:26357" + USER_AND_DATABASE,
+          "(sleep 10; kill -9 \"$(cat node3.pid)\") & jbang bank-load --duration=30s"
+              + " --report=report.html --url='postgresql://localhost:26357,localhost:26358,"
+              + "localhost:26359/bank?sslmode=disable'",
+          "kill \"$(cat node1.pid)\" \"$(cat node2.pid)\"");
+
+  /** What is to end with another exit status than 0. */
+  private static final Map<String, Integer> FAILING =
+      Map.of("jbang bank-doctor --url='postgresql://localhost:26258/bank?sslmode=disable'", 5);
+
   /** What runs until its section ends, and what it says when it is ready. */
   private static final Map<String, String> SERVERS =
       Map.of(
@@ -109,6 +131,17 @@ final class PageReader implements AutoCloseable {
       marks(
           "Moved {number moved} from {account source} to {account target}.",
           "Total balance: {number totalBefore} before, {number totalAfter} after.",
+          "Transfers: 2,000 committed, 0 unknown, {number rate} a second for {tenths seconds} s.",
+          "Latency: p50 {tenths p50} ms, p95 {tenths p95} ms, p99 {tenths p99} ms,"
+              + " p99.9 {tenths p999} ms, maximum {tenths maximum} ms.",
+          "Retries: {reasons reasons}.",
+          "Audit passed: {number checks} checks, the smallest balance is {number smallest},"
+              + " the ledger has 2,000 of 2,000 transfers.",
+          "✓ host      localhost:26257 is {address address}, and answers in {tenths roundTrip} ms",
+          "✓ CA        certs/ca.crt: …, until {date authorityUntil}",
+          "✓ server    localhost:26257 shows one for …, until {date serverUntil}, of …",
+          "✓ client    certs/client.maxroach.crt is for …, until {date clientUntil}",
+          "✓ clock     the server's is {digits milliseconds} ms …",
           "READ COMMITTED              400          0         0{column weakTotal}",
           "SERIALIZABLE{column made}{column failed}         0       100,000",
           "SERIALIZABLE, a loop        400          0{column retried}       100,000",
@@ -118,7 +151,9 @@ final class PageReader implements AutoCloseable {
 
   /** And where a cockroach is on the PATH, for the pages show what came of its stand-in. */
   private static final List<Mark> VARYING_WITH_COCKROACH =
-      marks("Connected to {product product} at …");
+      marks(
+          "Connected to {product product} at …",
+          "✓ database  {product product}, database bank, serializable");
 
   private static final boolean COCKROACH = Shell.isOnThePath("cockroach");
 
@@ -148,7 +183,9 @@ final class PageReader implements AutoCloseable {
   /** The commands that are listed here. */
   static Set<String> listedCommands() {
     Set<String> listed = new TreeSet<>();
-    Stream.of(NEVER, WITH_COCKROACH, SERVERS).forEach(list -> listed.addAll(list.keySet()));
+    Stream.of(NEVER, WITH_COCKROACH, SERVERS, FAILING)
+        .forEach(list -> listed.addAll(list.keySet()));
+    listed.addAll(WITH_THREE_NODES);
     return listed;
   }
 
@@ -195,6 +232,9 @@ final class PageReader implements AutoCloseable {
     if (WITH_COCKROACH.containsKey(command) && !COCKROACH) {
       return Optional.of("no cockroach on the PATH; in its place: " + WITH_COCKROACH.get(command));
     }
+    if (WITH_THREE_NODES.contains(command) && !COCKROACH) {
+      return Optional.of("no cockroach on the PATH, and nothing stands in for three nodes");
+    }
     if (WITH_COCKROACH.containsValue(command) && COCKROACH) {
       return Optional.of("the cockroach on the PATH needs no stand-in");
     }
@@ -204,7 +244,9 @@ final class PageReader implements AutoCloseable {
   private void perform(CommandBlock block) throws Exception {
     String command = block.command();
     assertTrue(
-        PROGRAMS.contains(program(command)) || WITH_COCKROACH.containsKey(command),
+        PROGRAMS.contains(program(command))
+            || WITH_COCKROACH.containsKey(command)
+            || WITH_THREE_NODES.contains(command),
         "neither run by this test nor listed in it");
     if (SERVERS.containsKey(command)) {
       startServer(command);
@@ -215,7 +257,9 @@ final class PageReader implements AutoCloseable {
 
   /** Runs a command to its good end, with retries and nothing else on standard error. */
   private Script.Result run(String command) throws Exception {
-    return new Told(shell.run(command, copy)).assertDone().result();
+    Told told = new Told(shell.run(command, copy));
+    Integer failure = FAILING.get(command);
+    return (failure == null ? told.assertDone() : told.assertStatus(failure)).result();
   }
 
   private void startServer(String command) throws IOException, InterruptedException {
@@ -268,10 +312,14 @@ final class PageReader implements AutoCloseable {
     private static final Map<String, String> KINDS =
         Map.of(
             "account", "[1-9]\\d{0,18}",
+            "address", "127\\.0\\.0\\.1|0:0:0:0:0:0:0:1",
             "column", " +\\d{1,3}(?:,\\d{3})*",
+            "date", "\\d{4}-\\d\\d-\\d\\d",
+            "digits", "\\d+",
             "loss", "(?:lost [\\d,]+|made [\\d,]+ from nothing)",
             "number", "\\d{1,3}(?:,\\d{3})*",
             "product", "(?:PostgreSQL|CockroachDB) .*\\d",
+            "reasons", "\\d+(?: \\([\\w=, ]+\\))?",
             "tenths", "\\d{1,3}(?:,\\d{3})*\\.\\d");
 
     private static final Pattern WORD = Pattern.compile("\\{(\\w+) (\\w+)\\}|…");

@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
@@ -23,15 +23,15 @@ class PagesTest {
   private static final List<String> PAGES =
       List.of("docs/index.md", "docs/retries.md", "docs/load.md", "docs/connecting.md");
 
-  private PageReader reader;
+  private static PageReader reader;
 
-  @BeforeEach
-  void open() throws IOException {
+  @BeforeAll
+  static void open() throws IOException {
     reader = new PageReader();
   }
 
-  @AfterEach
-  void close() throws InterruptedException {
+  @AfterAll
+  static void close() throws InterruptedException {
     reader.close();
   }
 
@@ -76,7 +76,7 @@ class PagesTest {
     List<CommandBlock> commands = new ArrayList<>();
     for (String page : PAGES) {
       for (CommandBlock block : CommandBlock.read(chosen(Project.read(page), withShared, mode))) {
-        commands.add(new CommandBlock("", block.command(), block.output()));
+        commands.add(new CommandBlock(mode, block.command(), block.output()));
       }
     }
     return commands;

@@ -174,7 +174,8 @@ final class PageReader implements AutoCloseable {
   }
 
   /** A test for each command; a server of the page's runs until its section ends. */
-  Stream<DynamicTest> follow(List<CommandBlock> commands) throws IOException {
+  Stream<DynamicTest> follow(List<CommandBlock> commands) throws IOException, InterruptedException {
+    stopServer();
     requireFreePort();
     return commands.stream()
         .map(block -> DynamicTest.dynamicTest(block.command(), () -> follow(block)));

@@ -34,7 +34,7 @@ class ReadmeTest {
   }
 
   @TestFactory
-  Stream<DynamicTest> everyCommandDoesWhatIsShown() throws IOException {
+  Stream<DynamicTest> everyCommandDoesWhatIsShown() throws Exception {
     return reader.follow(commands());
   }
 

@@ -36,12 +36,12 @@ class PagesTest {
   }
 
   @TestFactory
-  Stream<DynamicTest> whoHasAnInsecureClusterSeesWhatIsShown() throws IOException {
+  Stream<DynamicTest> whoHasAnInsecureClusterSeesWhatIsShown() throws Exception {
     return reader.follow(commands(true, "Insecure"));
   }
 
   @TestFactory
-  Stream<DynamicTest> whoHasASecureClusterSeesWhatIsShown() throws IOException {
+  Stream<DynamicTest> whoHasASecureClusterSeesWhatIsShown() throws Exception {
     return reader.follow(commands(false, "Secure"));
   }
 

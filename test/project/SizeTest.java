@@ -14,11 +14,11 @@ class SizeTest {
   private static final Map<String, Integer> LINES_AT_MOST =
       Map.of(
           "BankBasic.java", 260,
-          "BankInsecure.java", 440,
+          "BankInsecure.java", 460,
           "tools/BankLoad.java", 600,
           "BankSecure.java", 520,
           "templates/bank-app.java.qute", 340,
-          "README.md", 170);
+          "README.md", 190);
 
   private static final Map<String, Integer> LOOP_ENDS_WITHIN =
       Map.of("BankBasic.java", 150, "BankInsecure.java", 300, "BankSecure.java", 320);

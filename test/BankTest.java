@@ -6,10 +6,10 @@
 //SOURCES ../BankBasic.java
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
-//SOURCES ../tools/BankDoctor.java
-//SOURCES ../tools/BankLoad.java
 //SOURCES ../lessons/LostAnswer.java
 //SOURCES ../lessons/LostUpdate.java
+//SOURCES ../tools/BankDoctor.java
+//SOURCES ../tools/BankLoad.java
 //SOURCES ../tools/LocalCluster.java
 //SOURCES cockroach/*.java
 //SOURCES faults/*.java

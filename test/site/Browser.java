@@ -94,10 +94,11 @@ final class Browser implements AutoCloseable {
     driver.manage().window().setSize(new Dimension(width, height));
   }
 
-  /** What the pages since the last call wrote to the console. */
+  /** What the pages since the last call wrote to the console, but for Chromium's own. */
   List<String> console() {
     return driver.manage().logs().get(LogType.BROWSER).getAll().stream()
-        .map(LogEntry::toString)
+        .map(LogEntry::getMessage)
+        .filter(message -> !message.startsWith("chrome://"))
         .toList();
   }
 

@@ -15,6 +15,8 @@ class SizeTest {
       Map.of(
           "BankBasic.java", 260,
           "BankInsecure.java", 460,
+          "lessons/LostAnswer.java", 180,
+          "lessons/LostUpdate.java", 180,
           "tools/BankLoad.java", 600,
           "BankSecure.java", 520,
           "templates/bank-app.java.qute", 340,

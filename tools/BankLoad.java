@@ -14,6 +14,7 @@ import java.io.*;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.*;
+import java.security.SecureRandom;
 import java.sql.SQLException;
 import java.time.*;
 import java.util.*;
@@ -96,7 +97,7 @@ public final class BankLoad implements Callable<Integer> {
   private final List<BankSecure.Session> sessions = new ArrayList<>();
   private final Queue<UUID> unknown = new ConcurrentLinkedQueue<>();
   private final Instant startedAt = Instant.now();
-  private final UUID run = UUID.randomUUID();
+  private final long run = new SecureRandom().nextLong();
   private final AtomicLong begun = new AtomicLong();
   private Jdbi database;
   private boolean cockroach;
@@ -360,7 +361,8 @@ public final class BankLoad implements Callable<Integer> {
 
   /** Fresh in every run, whatever the seed. None is kept: the audit makes them all again. */
   private UUID transferId(long number) {
-    return UUID.nameUUIDFromBytes((run + " " + number).getBytes(StandardCharsets.US_ASCII));
+    SplittableRandom random = new SplittableRandom(run + number);
+    return new UUID(random.nextLong(), random.nextLong());
   }
 
   /** Has the server itself raise 40001, by the means that each of the two offers. */

@@ -453,7 +453,7 @@ public final class BankSecure implements Callable<Integer> {
         .replaceFirst(
             ("jdbc:postgresql://" + hosts + "/" + database)
                 + "?ApplicationName=BankSecure&assumeMinServerVersion=9.0&loadBalanceHosts=true"
-                + "&connectTimeout=2&socketTimeout=4&loginTimeout=5&user=$1&password=$2&$5")
+                + "&connectTimeout=3&socketTimeout=5&loginTimeout=10&user=$1&password=$2&$5")
         .replace("+", "%2B");
   }
 
@@ -470,9 +470,9 @@ public final class BankSecure implements Callable<Integer> {
     Thread main = Thread.currentThread();
     Runnable stop =
         () -> {
-          // On Ctrl-C begin nothing new, and let what is under way end, which takes 15 s at most.
+          // On Ctrl-C begin nothing new, and let what is under way end, which takes 20 s at most.
           main.interrupt();
-          bank.ended.completeOnTimeout(null, 16, TimeUnit.SECONDS).join();
+          bank.ended.completeOnTimeout(null, 21, TimeUnit.SECONDS).join();
         };
     Runtime.getRuntime().addShutdownHook(new Thread(stop));
     int status = commandLine.execute(arguments);

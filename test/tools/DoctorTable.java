@@ -288,7 +288,7 @@ final class DoctorTable {
         badClient("none, and no password", "there is no …client.maxroach.crt, and no password…")
             .without(CERTIFICATE, KEY)
             .readmeRow(
-                "no certificate and no password",
+                "no certificate, and no PGPASSWORD",
                 "neither is there",
                 "`cockroach cert create-client`, `--certs-dir` or `PGPASSWORD`"));
     cases.add(

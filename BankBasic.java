@@ -164,7 +164,7 @@ public final class BankBasic implements Callable<Integer> {
     String jdbcUrl =
         parts.replaceFirst(
             "jdbc:postgresql://$3?options=-c%20default_transaction_isolation=serializable"
-                + "&assumeMinServerVersion=9.0&loginTimeout=5&socketTimeout=10"
+                + "&assumeMinServerVersion=9.0&loginTimeout=10&socketTimeout=10"
                 + "&user=$1&password=$2&$4");
     if (!parts.matches() || Driver.parseURL(jdbcUrl, null) == null) {
       throw new IllegalArgumentException("the URL is not like postgresql://user@host:26257/bank");

@@ -202,6 +202,22 @@ class BankLoadAuditTest extends OneServer {
   }
 
   @Test
+  void onASignalAmidTheCreationOfAccountsAllAreCounted() throws Exception {
+    Bank bank = Bank.create(server);
+    Script load = Script.of("BankLoad", "--accounts=5000000", "--url=" + bank.url());
+    try (Script.Running running = load.start()) {
+      Watch.of(bank).awaitAccounts(20_000);
+      running.signal("INT");
+      Script.Result result = running.await();
+      assertEquals(130, result.status(), result::toString);
+      assertEquals("", result.err());
+      assertEquals(bank.balances().size(), new Told(result).accounts());
+      assertEquals(0, new Told(result).transfers());
+      assertTrue(result.out().contains("Audit passed"), result::out);
+    }
+  }
+
+  @Test
   void onASignalWhatIsFrozenIsToldAsUnknown() throws Exception {
     Bank bank = Watch.bankWithAccounts(server, 100);
     Map<Long, Long> atFirst = bank.balances();

@@ -25,6 +25,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.LongStream;
+import org.jdbi.v3.core.Handle;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -237,6 +238,26 @@ class BankLoadTest extends OneServer {
     Bank seededOtherwise = Bank.create(server);
     LoadRun.of(seededOtherwise, "--seed=43", "--accounts=30", "--transfers=0").assertDone();
     assertNotEquals(other.balances().keySet(), seededOtherwise.balances().keySet());
+  }
+
+  /** Both have chosen the same IDs before either can insert them. */
+  @Test
+  void twoRunsWithOneSeedMakeTwiceTheAccounts() throws Exception {
+    Bank bank = Bank.create(server);
+    LoadRun.of(bank, "--accounts=0", "--transfers=0").assertDone();
+    String[] arguments = {"--seed=3", "--accounts=1500", "--transfers=0", "--concurrency=1"};
+    try (Handle lock = server.asSuperuser(bank.database()).open()) {
+      lock.begin();
+      lock.execute("LOCK TABLE accounts IN SHARE MODE");
+      CompletableFuture<LoadRun> one = LoadRun.begin(bank, arguments);
+      CompletableFuture<LoadRun> other = LoadRun.begin(bank, arguments);
+      Watch.of(bank).awaitBlocked(2);
+      lock.commit();
+      for (LoadRun run : List.of(LoadRun.end(one), LoadRun.end(other))) {
+        match(run.assertDone().out(), "Accounts: [\\d,]+ found, 1,500 created\\.");
+      }
+    }
+    assertEquals(3_000, bank.balances().size());
   }
 
   private static List<String> choices(List<Bank.Entry> ledger) {

@@ -289,7 +289,7 @@ class BankDoctorTest {
     String table = DoctorTable.readme();
     String readme = Files.readString(Project.root().resolve("README.md"));
     String section =
-        readme.replaceFirst("(?s).*\n## When it does not connect\n(.*?)\n## .*", "$1\n");
+        readme.replaceFirst("(?s).*\n### When it does not connect\n(.*?)\n## .*", "$1\n");
     String shown =
         section.lines().filter(line -> line.startsWith("|")).collect(Collectors.joining("\n"));
     assertEquals(table.strip(), shown, () -> "README.md's table must be this:\n" + table);

@@ -402,18 +402,25 @@ public final class BankLoad implements Callable<Integer> {
     result.put("seed", seed);
     result.put("startedAt", startedAt.toString());
     result.put("versions", versions());
-    String counts =
+    String late = rate == 0 ? "" : " {transfersNotBegun} not begun in time,";
+    String latency =
+        "p50 {p50Milliseconds} ms, p95 {p95Milliseconds} ms, p99 {p99Milliseconds} ms,"
+            + " p99.9 {p999Milliseconds} ms, maximum {maximumMilliseconds} ms";
+    String audited =
         """
-        Transfers: {transfersCommitted} committed, {transfersUnknown} unknown,%s \
-        {transfersPerSecond} a second for {seconds} s.
-        Latency: p50 {p50Milliseconds} ms, p95 {p95Milliseconds} ms, p99 {p99Milliseconds} ms, \
-        p99.9 {p999Milliseconds} ms, maximum {maximumMilliseconds} ms.
-        Retries: {retries}{retriesByReason}.
         Total balance: {totalBefore} before, {totalAfter} after.
         Audit {audit}: {checks} checks while it ran, the smallest balance is {smallestBalance}, \
         the ledger has {transfersInLedger} transfers of this run.\
         """;
-    print(counts.formatted(rate == 0 ? "" : " {transfersNotBegun} not begun in time,"));
+    print(
+        "Transfers: {transfersCommitted} committed, {transfersUnknown} unknown,"
+            + late
+            + " {transfersPerSecond} a second for {seconds} s.");
+    if (load.committed() > 0) {
+      print("Latency: " + latency + ".");
+    }
+    print("Retries: {retries}{retriesByReason}.");
+    print(audit.last() == null ? "No audit was made." : audited);
     String text = new GsonBuilder().serializeNulls().setPrettyPrinting().create().toJson(result);
     if (json) {
       command.commandLine().getOut().println(text);
@@ -502,20 +509,17 @@ public final class BankLoad implements Callable<Integer> {
     if (duration == null) {
       duration = transfers < Long.MAX_VALUE ? Duration.ofDays(1_000) : Duration.ofSeconds(10);
     }
-    boolean isFewEnough = concurrency <= 1_000 && (accounts == null || accounts <= 10_000_000);
-    LongStream numbers =
-        LongStream.of(
-            accounts == null ? 0 : accounts,
-            transfers,
-            concurrency - 1,
-            rate,
-            retryTimeout - 1,
-            forceRetries,
-            duration.toSeconds(),
-            warmUp.toSeconds());
-    if (!isFewEnough || numbers.anyMatch(number -> number < 0)) {
+    LongStream all =
+        LongStream.of(transfers, rate, forceRetries, retryTimeout - 1, concurrency - 1);
+    boolean isInRange =
+        all.allMatch(number -> number >= 0)
+            && concurrency <= 1_000
+            && (accounts == null || accounts >= 0 && accounts <= 10_000_000)
+            && Stream.of(duration, warmUp)
+                .allMatch(time -> !time.isNegative() && time.toDays() <= 1_000);
+    if (!isInRange) {
       String ranges =
-          "--accounts takes 0 to 10,000,000, --concurrency 1 to 1,000, all else 0 or more";
+          "--accounts takes 0 to 10,000,000, --concurrency 1 to 1,000, no number less than 0";
       throw new BankSecure.Failure(2, ranges);
     }
     if (report != null && !Files.isDirectory(report.toAbsolutePath().getParent())) {

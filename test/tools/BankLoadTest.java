@@ -373,9 +373,10 @@ class BankLoadTest extends OneServer {
   void aWrongCommandLineIsToldBeforeAnythingIsDone() {
     Bank bank = Bank.create(server);
     String ranges =
-        "--accounts takes 0 to 10,000,000, --concurrency 1 to 1,000, all else 0 or more";
+        "--accounts takes 0 to 10,000,000, --concurrency 1 to 1,000, no number less than 0";
     LoadRun.of(bank, "--rate=-1").assertFailed(2, ranges);
     LoadRun.of(bank, "--concurrency=0").assertFailed(2, ranges);
+    LoadRun.of(bank, "--duration=999999999h").assertFailed(2, ranges);
     LoadRun.of(bank, "--report=/not/there/report.html")
         .assertFailed(2, "--report names a folder that is not there");
     LoadRun.of(bank, "--accounts=1")

@@ -43,8 +43,8 @@ import picocli.CommandLine.Model.CommandSpec;
     sortOptions = false,
     description = "Puts a load on a cluster, and proves while it runs that no money is lost.",
     footer = {
-      "%nExit status: 0 done, 1 failed, 2 wrong command line, 3 unknown, 4 money lost or made,",
-      "  5 no connection"
+      "%nExit status: 0 done, 1 failed, 2 wrong command line, 3 unknown,",
+      "  4 money lost or made, 5 no connection"
     })
 public final class BankLoad implements Callable<Integer> {
 
@@ -387,7 +387,8 @@ public final class BankLoad implements Callable<Integer> {
   private void tell() throws IOException {
     Optional<Audit.Check> last = Optional.ofNullable(audit.last());
     result.putAll(load.whole());
-    double wanted = Math.min(transfers, rate * (double) result.get("seconds"));
+    double seconds = Math.min((double) result.get("seconds"), duration.toMillis() / 1e3);
+    double wanted = Math.min(transfers, rate * seconds);
     long notBegun = (long) wanted - load.committed() - unknown.size();
     result.put("transfersUnknown", unknown);
     result.put("transfersNotBegun", Math.max(0, notBegun));

@@ -55,7 +55,8 @@ final class Tally {
   void retried(BankSecure.Retry retry) {
     Matcher word = WORD.matcher(retry.reason());
     String state = retry.sqlState().replaceFirst("08...|^$", "connection lost");
-    String reason = word.find() ? word.group() : state.replaceFirst("57P0.", "draining");
+    String reason =
+        word.find() ? word.group() : state.replaceFirst("57P0.", "draining or starting");
     retries.computeIfAbsent(reason, any -> new LongAdder()).increment();
   }
 

@@ -98,7 +98,7 @@ class BankLoadReportTest extends OneServer {
     assertEquals(4, LoadRun.end(load).status());
     try (ReportPage page = new ReportPage(file)) {
       assertTrue(
-          page.text("verdict").contains("the total balance must be 10,000,000 and is 10,000,001"));
+          page.text("verdict").contains("The total balance must be 10,000,000 and is 10,000,001"));
       assertEquals(List.of(), page.console());
     }
     LoadRun.of(bank, "--transfers=0", "--report=" + file).assertDone();

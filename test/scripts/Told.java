@@ -27,11 +27,6 @@ record Told(Script.Result result) {
     return count("([\\d,]+) created\\.").orElseThrow(() -> new AssertionError(result));
   }
 
-  /** The retries that BankLoad tells at the end; none are not told. */
-  long retries() {
-    return count("(?:Retries|  \"retries\"): ([\\d,]+)").orElse(0L);
-  }
-
   /** The failed attempts, as they were told when they failed: "attempt 1 failed, next in ...". */
   Stream<MatchResult> failedAttempts() {
     return Pattern.compile("attempt (\\d+) failed, next in (\\d+) ms: .+")

@@ -142,7 +142,7 @@ public final class BankBasic implements Callable<Integer> {
           IOUtils.closeQuietly(connection);
           connection = null;
         }
-        long pause = ThreadLocalRandom.current().nextLong(10L << Math.min(attempt, 6));
+        long pause = ThreadLocalRandom.current().nextLong(10L * attempt);
         System.err.printf("attempt %d failed, next in %d ms: %s%n", attempt, pause, reason(e));
         Thread.sleep(pause);
       }

@@ -259,9 +259,9 @@ public final class BankSecure implements Callable<Integer> {
     /**
      * Runs a statement until it succeeds. Where it was rolled back (CockroachDB's "Transaction
      * Retry Error Reference") or could not be sent, nothing happened. Where the connection broke
-     * after that, nobody knows. Both are tried again, after a random pause below a bound that
-     * doubles from 20 to 640 ms, until the patience is over or the thread interrupted. Any other
-     * error ends it.
+     * after that, nobody knows. Both are tried again, after a random pause below 10 ms for each
+     * attempt so far, until the patience is over or the thread interrupted. Any other error ends
+     * it.
      */
     private <R> R run(String name, boolean changes, Function<Handle, R> statement) {
       long deadline = System.nanoTime() + patience.toNanos();
@@ -277,7 +277,7 @@ public final class BankSecure implements Callable<Integer> {
           if (lost) {
             close();
           }
-          long pause = ThreadLocalRandom.current().nextLong(10L << Math.min(attempt, 6));
+          long pause = ThreadLocalRandom.current().nextLong(10L * attempt);
           boolean late = TimeUnit.MILLISECONDS.toNanos(pause) > deadline - System.nanoTime();
           boolean again = lost || state.matches(ROLLED_BACK);
           if (!again || late || Thread.currentThread().isInterrupted()) {

@@ -2,7 +2,10 @@ import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 
 /** Creates a million accounts with BankLoad, and with COPY by psql into the same table. */
@@ -13,8 +16,7 @@ final class AccountCreation {
   private static final List<Integer> WORKERS = List.of(1, 2, 4);
   private static final String DATABASE = "million";
 
-  private final Comparison comparison =
-      new Comparison("Creating 1,000,000 accounts, start and connecting not counted", "accounts/s");
+  private final Map<String, List<Double>> accountsPerSecond = new LinkedHashMap<>();
   private final Course course;
   private final Path rows;
 
@@ -23,8 +25,8 @@ final class AccountCreation {
     this.rows = rows;
   }
 
-  /** Measures in turn, round by round, each time in a new database. */
-  static Comparison measure(Course course)
+  /** Measures accounts a second in turn, round by round, each time in a new database. */
+  static Map<String, List<Double>> measure(Course course)
       throws Contender.Unavailable, IOException, InterruptedException {
     try {
       Execution.successful(List.of("psql", "--version"));
@@ -37,7 +39,7 @@ final class AccountCreation {
       for (int round = 0; round < ROUNDS; round++) {
         creation.round();
       }
-      return creation.comparison;
+      return creation.accountsPerSecond;
     }
   }
 
@@ -65,7 +67,7 @@ final class AccountCreation {
   }
 
   private void add(String name, double seconds) {
-    comparison.add(name, ACCOUNTS / seconds);
+    accountsPerSecond.computeIfAbsent(name, any -> new ArrayList<>()).add(ACCOUNTS / seconds);
   }
 
   /** New, but with its tables, and nothing of the one before left to be written. */

@@ -4,7 +4,7 @@
 //JAVA_OPTIONS -XX:+UseSerialGC -Djava.awt.headless=true
 //DEPS com.google.code.gson:gson:2.15.0
 //DEPS info.picocli:picocli:4.7.7
-//DEPS org.knowm.xchart:xchart:4.0.3
+//DEPS org.jfree:jfreechart:1.5.6
 //DEPS de.erichseifert.vectorgraphics2d:VectorGraphics2D:0.13
 //SOURCES ../BankBasic.java
 //SOURCES ../BankInsecure.java
@@ -15,27 +15,20 @@
 //SOURCES AccountCreation.java
 //SOURCES Chart.java
 //SOURCES ClassicTransaction.java
-//SOURCES Comparison.java
 //SOURCES Contender.java
 //SOURCES Course.java
 //SOURCES DefaultRun.java
-//SOURCES Entrant.java
 //SOURCES Execution.java
 //SOURCES ExplicitCommit.java
 //SOURCES JdbcContender.java
 //SOURCES Machine.java
-//SOURCES Measurement.java
 //SOURCES Pgbench.java
 //SOURCES PlainJdbc.java
-//SOURCES Program.java
 //SOURCES Results.java
 //SOURCES Run.java
 //SOURCES SerializableRunner.java
-//SOURCES Setting.java
 //SOURCES ShippedBankLoad.java
-//SOURCES Statistics.java
 //SOURCES Table.java
-//SOURCES TransferStatement.java
 //FILES BankInsecure.java=../BankInsecure.java
 //FILES sqlalchemy_bank.py
 
@@ -84,13 +77,13 @@ public final class BankBench implements Callable<Integer> {
       names = "--contenders",
       split = ",",
       description = "Only these: ${COMPLETION-CANDIDATES}.")
-  private Set<Entrant> contenders = Set.of(Entrant.values());
+  private Set<Run.Entrant> contenders = Set.of(Run.Entrant.values());
 
   @Option(
       names = "--settings",
       split = ",",
       description = "Only these: workers/accounts/milliseconds of latency added, as 8/1000/5.")
-  private List<Setting> settings;
+  private List<Run.Setting> settings;
 
   @Option(names = "--only-extras", description = "No transfers: accounts and the default run.")
   private boolean onlyExtras;
@@ -109,8 +102,9 @@ public final class BankBench implements Callable<Integer> {
       return 2;
     }
     try (Course course = new Course()) {
-      results = new Results(Machine.of(course.server()));
-      System.out.println(results.machine());
+      String machine = Machine.describe(course.server());
+      System.out.println(machine + ".\n");
+      results = new Results(machine);
       if (!onlyExtras) {
         measureTransfers(course);
         // What took long to measure is not lost if what follows fails.
@@ -118,7 +112,8 @@ public final class BankBench implements Callable<Integer> {
       }
       if (full || onlyExtras) {
         measureCreation(course);
-        show(DefaultRun.measure(course), "%.2f");
+        String title = "One run from start to end, JBang included";
+        System.out.println(results.add(title, "CPU seconds", "%.2f", DefaultRun.measure(course)));
       }
     }
     writeResults(full);
@@ -126,39 +121,35 @@ public final class BankBench implements Callable<Integer> {
   }
 
   private void writeResults(boolean full) throws IOException {
-    if (write || (full && contenders.size() == Entrant.values().length)) {
+    if (write || (full && contenders.size() == Run.Entrant.values().length)) {
       results.write(Path.of("bench"));
     }
   }
 
   private void measureCreation(Course course) throws IOException, InterruptedException {
     try {
-      show(AccountCreation.measure(course), "%,.0f");
+      String title = "Creating 1,000,000 accounts, start and connecting not counted";
+      Map<String, List<Double>> rates = AccountCreation.measure(course);
+      System.out.println(results.add(title, "accounts/s", "%,.0f", rates));
     } catch (Contender.Unavailable e) {
       System.out.println("The creation of accounts was not measured: " + e.getMessage());
     }
   }
 
-  private void show(Comparison comparison, String format) {
-    System.out.println(results.add(comparison, format));
-  }
-
   private void measureTransfers(Course course) throws IOException, InterruptedException {
-    Map<Entrant, Double> roundTrips = new EnumMap<>(Entrant.class);
-    for (Entrant entrant : Entrant.values()) {
+    Map<Run.Entrant, Double> roundTrips = new EnumMap<>(Run.Entrant.class);
+    for (Run.Entrant entrant : Run.Entrant.values()) {
       if (contenders.contains(entrant)) {
         roundTrips.put(entrant, course.roundTrips(entrant));
       }
     }
     roundTrips.keySet().removeAll(course.absent().keySet());
     results.begin(roundTrips, course.absent());
-    course
-        .absent()
-        .forEach((entrant, reason) -> System.out.println(entrant.title() + ": " + reason));
-    for (Setting setting : settings()) {
+    course.absent().forEach((entrant, reason) -> System.out.println(entrant.title + ": " + reason));
+    for (Run.Setting setting : settings()) {
       List<Run> runs = new ArrayList<>();
       for (int round = quick ? 1 : Run.WARM_UP; round <= rounds(); round++) {
-        for (Entrant entrant : roundTrips.keySet()) {
+        for (Run.Entrant entrant : roundTrips.keySet()) {
           runs.add(course.run(setting, round, entrant, seconds()));
         }
       }
@@ -166,8 +157,8 @@ public final class BankBench implements Callable<Integer> {
     }
   }
 
-  private List<Setting> settings() {
-    return settings != null ? settings : quick ? Setting.QUICK : Setting.all();
+  private List<Run.Setting> settings() {
+    return settings != null ? settings : quick ? List.of(Run.Setting.TYPICAL) : Run.Setting.all();
   }
 
   private int rounds() {
@@ -183,7 +174,7 @@ public final class BankBench implements Callable<Integer> {
     System.exit(
         new CommandLine(new BankBench())
             .setCaseInsensitiveEnumValuesAllowed(true)
-            .registerConverter(Setting.class, Setting::parse)
+            .registerConverter(Run.Setting.class, Run.Setting::parse)
             .execute(arguments));
   }
 }

@@ -1,75 +1,111 @@
-import java.awt.BasicStroke;
+import de.erichseifert.vectorgraphics2d.Processors;
+import de.erichseifert.vectorgraphics2d.VectorGraphics2D;
+import de.erichseifert.vectorgraphics2d.util.PageSize;
 import java.awt.Color;
+import java.awt.Font;
+import java.awt.Paint;
+import java.awt.geom.Rectangle2D;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
-import org.knowm.xchart.CategoryChart;
-import org.knowm.xchart.CategoryChartBuilder;
-import org.knowm.xchart.VectorGraphicsEncoder;
-import org.knowm.xchart.VectorGraphicsEncoder.VectorGraphicsFormat;
-import org.knowm.xchart.style.Styler.LegendLayout;
-import org.knowm.xchart.style.Styler.LegendPosition;
+import java.text.DecimalFormat;
+import org.jfree.chart.ChartFactory;
+import org.jfree.chart.JFreeChart;
+import org.jfree.chart.labels.ItemLabelAnchor;
+import org.jfree.chart.labels.ItemLabelPosition;
+import org.jfree.chart.labels.StandardCategoryItemLabelGenerator;
+import org.jfree.chart.plot.CategoryPlot;
+import org.jfree.chart.plot.PlotOrientation;
+import org.jfree.chart.renderer.category.BarRenderer;
+import org.jfree.chart.renderer.category.StandardBarPainter;
+import org.jfree.chart.ui.RectangleInsets;
+import org.jfree.chart.ui.TextAnchor;
+import org.jfree.data.category.DefaultCategoryDataset;
 
-/** Draws transfers a second of each contender, by workers and network. */
+/** Draws a bar for each contender's transfers a second, ours in colour and the peers in grey. */
 final class Chart {
 
-  /** Told apart by those, too, who see few colours; BankLoad stands out. */
-  private static final Color[] COLORS = {
-    new Color(0x999999),
-    new Color(0x56B4E9),
-    new Color(0x0072B2),
-    new Color(0x009E73),
-    new Color(0xF0E442),
-    new Color(0xE69F00),
-    new Color(0xCC79A7)
-  };
+  private static final Color OURS = new Color(0x6933FF);
+  private static final Color PEERS = new Color(0xC8CCD4);
+  private static final Color TEXT = new Color(0x30343C);
+  private static final int WIDTH = 720;
+  private static final int HEIGHT = 320;
 
   private Chart() {}
 
-  @SuppressWarnings("deprecation") // XChart offers nothing else for SVG yet.
-  static void write(Results results, List<Entrant> entrants, Path file) throws IOException {
-    List<Setting> settings =
-        Setting.all().stream().filter(setting -> setting.accounts() == 1_000).toList();
-    CategoryChart chart =
-        new CategoryChartBuilder()
-            .width(1_000)
-            .height(520)
-            .title("Transfers a second on loopback, and with 5 ms of latency added (logarithmic)")
-            .build();
-    chart
-        .getStyler()
-        .setAvailableSpaceFill(0.85)
-        .setYAxisLogarithmic(true)
-        .setYAxisMin(1.0)
-        .setYAxisDecimalPattern("#,###")
-        .setPlotGridVerticalLinesVisible(false)
-        .setPlotGridLinesStroke(new BasicStroke(1)) // a dashed one makes a file of half a megabyte
-        .setChartBackgroundColor(Color.WHITE)
-        .setLegendPosition(LegendPosition.OutsideS)
-        .setLegendLayout(LegendLayout.Horizontal);
-    List<String> places = settings.stream().map(Chart::label).toList();
-    for (Entrant entrant : entrants) {
-      chart
-          .addSeries(
-              entrant.title(),
-              places,
-              settings.stream()
-                  .map(
-                      s -> results.statistics(s, entrant, Measurement::transfersPerSecond).median())
-                  .map(rate -> Double.isNaN(rate) ? null : rate)
-                  .toList())
-          .setFillColor(COLORS[entrant.ordinal()]);
+  static void write(Results results, Path file) throws IOException {
+    DefaultCategoryDataset rates = new DefaultCategoryDataset();
+    for (Run.Entrant entrant : Run.Entrant.values()) {
+      double rate =
+          results
+              .statistics(Run.Setting.TYPICAL, entrant, Run.Measurement::transfersPerSecond)
+              .median();
+      if (!Double.isNaN(rate)) {
+        rates.addValue(rate, "transfers a second", entrant.title);
+      }
     }
+    JFreeChart chart =
+        ChartFactory.createBarChart(
+            "Transfers a second, made by %d workers at %d ms from the database"
+                .formatted(Run.Setting.TYPICAL.workers(), Run.Setting.TYPICAL.milliseconds()),
+            null,
+            null,
+            rates,
+            PlotOrientation.HORIZONTAL,
+            false,
+            false,
+            false);
+    style(chart);
+    VectorGraphics2D graphics = new VectorGraphics2D();
+    chart.draw(graphics, new Rectangle2D.Double(0, 0, WIDTH, HEIGHT));
     try (OutputStream output = Files.newOutputStream(file)) {
-      VectorGraphicsEncoder.saveVectorGraphic(chart, output, VectorGraphicsFormat.SVG);
+      Processors.get("svg")
+          .getDocument(graphics.getCommands(), new PageSize(WIDTH, HEIGHT))
+          .writeTo(output);
     }
   }
 
-  private static String label(Setting setting) {
-    return setting.milliseconds() == 0
-        ? setting.workersInWords()
-        : setting.workersInWords() + ", " + setting.milliseconds() + " ms";
+  private static void style(JFreeChart chart) {
+    chart.setBackgroundPaint(Color.WHITE);
+    chart.setPadding(new RectangleInsets(12, 12, 12, 12));
+    chart.getTitle().setFont(new Font(Font.SANS_SERIF, Font.BOLD, 16));
+    chart.getTitle().setPaint(TEXT);
+    CategoryPlot plot = chart.getCategoryPlot();
+    plot.setRenderer(new Bars());
+    plot.setBackgroundPaint(Color.WHITE);
+    plot.setOutlineVisible(false);
+    plot.setRangeGridlinesVisible(false);
+    // The numbers are at the bars.
+    plot.getRangeAxis().setVisible(false);
+    plot.getRangeAxis().setUpperMargin(0.1);
+    plot.getDomainAxis().setAxisLineVisible(false);
+    plot.getDomainAxis().setTickMarksVisible(false);
+    plot.getDomainAxis().setTickLabelFont(new Font(Font.SANS_SERIF, Font.PLAIN, 14));
+    plot.getDomainAxis().setTickLabelPaint(TEXT);
+    plot.getDomainAxis().setMaximumCategoryLabelWidthRatio(0.4f);
+    plot.getDomainAxis().setCategoryMargin(0.3);
+  }
+
+  private static final class Bars extends BarRenderer {
+    private static final long serialVersionUID = 1;
+
+    Bars() {
+      setBarPainter(new StandardBarPainter());
+      setShadowVisible(false);
+      setDefaultItemLabelsVisible(true);
+      setDefaultPositiveItemLabelPosition(
+          new ItemLabelPosition(ItemLabelAnchor.OUTSIDE3, TextAnchor.CENTER_LEFT));
+      setDefaultItemLabelFont(new Font(Font.SANS_SERIF, Font.PLAIN, 14));
+      setDefaultItemLabelPaint(TEXT);
+      setDefaultItemLabelGenerator(
+          new StandardCategoryItemLabelGenerator("{2}", new DecimalFormat("#,###")));
+    }
+
+    @Override
+    public Paint getItemPaint(int row, int column) {
+      Comparable<?> contender = getPlot().getDataset().getColumnKey(column);
+      return contender.equals(Run.Entrant.BANK_LOAD.title) ? OURS : PEERS;
+    }
   }
 }

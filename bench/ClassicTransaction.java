@@ -42,8 +42,7 @@ final class ClassicTransaction extends JdbcContender {
           if (!isRolledBack(e)) {
             throw e;
           }
-          long bound = Math.min(1_000, 10L << Math.min(attempt, 10));
-          Thread.sleep(ThreadLocalRandom.current().nextLong(bound));
+          Thread.sleep(ThreadLocalRandom.current().nextLong(10L * attempt));
         }
       }
     }

@@ -2,19 +2,27 @@
 //DEPS org.postgresql:postgresql:42.7.14
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.hdrhistogram:HdrHistogram:2.2.2
-//SOURCES Measurement.java
+//FILES BankInsecure.java=../BankInsecure.java
+//SOURCES ../tools/TemporaryDirectory.java
+//SOURCES Execution.java
+//SOURCES Run.java
 
 import com.google.gson.Gson;
 import com.sun.management.OperatingSystemMXBean;
+import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.List;
 import java.util.Properties;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.LongStream;
 import org.HdrHistogram.Histogram;
 import picocli.CommandLine;
@@ -25,6 +33,11 @@ import picocli.CommandLine.Option;
  * line of JSON.
  */
 abstract class Contender implements Callable<Integer> {
+
+  private static final Pattern TRANSFER =
+      Pattern.compile("static long transfer\\(.*?\"\"\"\\R(.*?)\"\"\"", Pattern.DOTALL);
+
+  private static final Pattern PARAMETER = Pattern.compile(":(id|source|target)\\b");
 
   @Option(names = "--port", required = true)
   int port;
@@ -69,7 +82,7 @@ abstract class Contender implements Callable<Integer> {
   }
 
   /** Makes transfers for the time that was asked for. */
-  abstract Measurement measure() throws Exception;
+  abstract Run.Measurement measure() throws Exception;
 
   /** The CPU time of this process so far. */
   static long cpuNanos() {
@@ -80,6 +93,39 @@ abstract class Contender implements Callable<Integer> {
   /** Counts nanoseconds, to three digits. */
   static Histogram histogram() {
     return new Histogram(TimeUnit.HOURS.toNanos(1), 3);
+  }
+
+  /** What is told of transfers whose latencies were counted in nanoseconds. */
+  static Run.Measurement measurement(
+      Histogram latencies, long retries, double seconds, double cpuSeconds) {
+    return new Run.Measurement(
+        latencies.getTotalCount(),
+        retries,
+        seconds,
+        latencies.getValueAtPercentile(50) / 1e6,
+        latencies.getValueAtPercentile(99) / 1e6,
+        latencies.getMaxValue() / 1e6,
+        cpuSeconds);
+  }
+
+  /** BankInsecure's transfer, with something else in the place of each parameter. */
+  static String transfer(UnaryOperator<String> places) throws IOException {
+    return PARAMETER
+        .matcher(transfer())
+        .replaceAll(place -> Matcher.quoteReplacement(places.apply(place.group(1))));
+  }
+
+  /** The names of its parameters, in the order of their places. */
+  static List<String> transferParameters() throws IOException {
+    return PARAMETER.matcher(transfer()).results().map(place -> place.group(1)).toList();
+  }
+
+  private static String transfer() throws IOException {
+    Matcher source = TRANSFER.matcher(Execution.resource("BankInsecure.java"));
+    if (!source.find()) {
+      throw new IllegalStateException("no transfer in BankInsecure.java");
+    }
+    return source.group(1).stripIndent();
   }
 
   /** The accounts that there are, in ID order. */

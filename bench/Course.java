@@ -12,6 +12,7 @@ import java.util.Map;
 final class Course implements AutoCloseable {
 
   private static final int NOT_HERE = 3;
+  private static final int NO_SUCH_PROGRAM = 127;
   private static final double SHORT_SECONDS = 0.1;
   private static final double LONG_SECONDS = 1.1;
 
@@ -19,7 +20,7 @@ final class Course implements AutoCloseable {
   private final FaultProxy counter;
   private final FaultProxy slowdown;
   private final TemporaryDirectory directory;
-  private final Map<Entrant, String> absent = new EnumMap<>(Entrant.class);
+  private final Map<Run.Entrant, String> absent = new EnumMap<>(Run.Entrant.class);
 
   Course() throws IOException, InterruptedException {
     directory = TemporaryDirectory.create("bench-");
@@ -59,7 +60,7 @@ final class Course implements AutoCloseable {
   }
 
   /** Those that cannot run on this machine, and why. */
-  Map<Entrant, String> absent() {
+  Map<Run.Entrant, String> absent() {
     return absent;
   }
 
@@ -67,33 +68,35 @@ final class Course implements AutoCloseable {
    * Lets one contender make transfers, after half as long that does not count, and compares the
    * balances' total with the one before.
    */
-  Run run(Setting setting, int round, Entrant entrant, double seconds)
+  Run run(Run.Setting setting, int round, Run.Entrant entrant, double seconds)
       throws IOException, InterruptedException {
     clean(setting.database());
     BigDecimal before = total(setting.database());
     Run run = run(setting, round, entrant, seconds / 2, seconds, port(setting));
     BigDecimal change = total(setting.database()).subtract(before);
-    return change.signum() == 0
-        ? run
-        : run.withFault("%s %,.0f".formatted(change.signum() < 0 ? "lost" : "made", change.abs()));
+    if (change.signum() == 0) {
+      return run;
+    }
+    String fault = "%s %,.0f".formatted(change.signum() < 0 ? "lost" : "made", change.abs());
+    return new Run(setting, round, entrant, run.measurement(), fault);
   }
 
   private Run run(
-      Setting setting, int round, Entrant entrant, double warmUp, double seconds, int port)
+      Run.Setting setting, int round, Run.Entrant entrant, double warmUp, double seconds, int port)
       throws IOException, InterruptedException {
     Execution execution = execute(setting, entrant, warmUp, seconds, port);
-    if (execution.status() == NOT_HERE) {
+    if (execution.status() == NOT_HERE || execution.status() == NO_SUCH_PROGRAM) {
       absent.put(entrant, execution.reason());
     }
     if (execution.status() != 0) {
       return new Run(setting, round, entrant, null, execution.reason());
     }
-    Measurement measurement = new Gson().fromJson(execution.out(), Measurement.class);
+    Run.Measurement measurement = new Gson().fromJson(execution.out(), Run.Measurement.class);
     return new Run(setting, round, entrant, measurement, "");
   }
 
   private Execution execute(
-      Setting setting, Entrant entrant, double warmUp, double seconds, int port)
+      Run.Setting setting, Run.Entrant entrant, double warmUp, double seconds, int port)
       throws IOException, InterruptedException {
     List<String> arguments =
         List.of(
@@ -103,24 +106,20 @@ final class Course implements AutoCloseable {
             "--warm-up=" + warmUp,
             "--seconds=" + seconds);
     if (!entrant.isPython()) {
-      return Execution.of(Execution.java(entrant.program(), arguments));
+      return Execution.of(Execution.java(entrant.program, arguments));
     }
-    Path program = directory.path().resolve(entrant.program());
-    Files.writeString(program, Execution.resource(entrant.program()));
+    Path program = directory.path().resolve(entrant.program);
+    Files.writeString(program, Execution.resource(entrant.program));
     List<String> command = new ArrayList<>(List.of("python3", program.toString()));
     command.addAll(arguments);
-    try {
-      return Execution.of(command);
-    } catch (IOException e) {
-      return new Execution(NOT_HERE, "", "python3 is not on the PATH", 0);
-    }
+    return Execution.of(command);
   }
 
   /**
    * How often a transfer waits for the network, without connecting and disconnecting: what a longer
    * run waits more often than a shorter one, by the transfers that it makes more.
    */
-  double roundTrips(Entrant entrant) throws IOException, InterruptedException {
+  double roundTrips(Run.Entrant entrant) throws IOException, InterruptedException {
     Count few = count(entrant, SHORT_SECONDS);
     Count many = count(entrant, LONG_SECONDS);
     return (double) (many.roundTrips - few.roundTrips) / (many.transfers - few.transfers);
@@ -128,14 +127,15 @@ final class Course implements AutoCloseable {
 
   private record Count(long roundTrips, long transfers) {}
 
-  private Count count(Entrant entrant, double seconds) throws IOException, InterruptedException {
+  private Count count(Run.Entrant entrant, double seconds)
+      throws IOException, InterruptedException {
     counter.mark();
-    Run run = run(Setting.ALONE, Run.WARM_UP, entrant, 0, seconds, counter.port());
+    Run run = run(Run.Setting.ALONE, Run.WARM_UP, entrant, 0, seconds, counter.port());
     boolean failed = run.measurement() == null;
     return new Count(counter.roundTrips(), failed ? 0 : run.measurement().committed());
   }
 
-  private int port(Setting setting) {
+  private int port(Run.Setting setting) {
     return setting.milliseconds() == 0 ? server.port() : slowdown.latency(setting.latency()).port();
   }
 

@@ -32,7 +32,7 @@ abstract class JdbcContender extends Contender {
 
   /** Connects the workers, warms up, and then measures. */
   @Override
-  final Measurement measure() throws Exception {
+  final Run.Measurement measure() throws Exception {
     long[] ids = accountIds();
     List<Worker> connected = new ArrayList<>();
     for (int worker = 0; worker < workers; worker++) {
@@ -42,7 +42,7 @@ abstract class JdbcContender extends Contender {
     if (warmUp > 0) {
       measure(threads, connected, ids, warmUp);
     }
-    Measurement result = measure(threads, connected, ids, seconds);
+    Run.Measurement result = measure(threads, connected, ids, seconds);
     threads.shutdown();
     for (Worker worker : connected) {
       worker.close();
@@ -50,7 +50,7 @@ abstract class JdbcContender extends Contender {
     return result;
   }
 
-  private static Measurement measure(
+  private static Run.Measurement measure(
       ExecutorService threads, List<Worker> connected, long[] ids, double seconds)
       throws Exception {
     long cpuBefore = cpuNanos();
@@ -68,7 +68,7 @@ abstract class JdbcContender extends Contender {
     }
     double took = (System.nanoTime() - start) / 1e9;
     double cpu = (cpuNanos() - cpuBefore) / 1e9;
-    return Measurement.of(latencies, retries, took, cpu);
+    return measurement(latencies, retries, took, cpu);
   }
 
   private static Share work(Worker worker, long[] ids, long end) throws Exception {

@@ -4,80 +4,53 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
-import java.util.Map;
-import java.util.TreeMap;
+import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jdbi.v3.core.Handle;
 
-/** Where and when the benchmark ran. */
-record Machine(
-    LocalDate date,
-    int cores,
-    long memoryGibibytes,
-    String system,
-    String java,
-    String server,
-    Map<String, String> settings) {
+/** When, where and of which commit the benchmark was measured, in one line. */
+final class Machine {
 
-  /** The machine that this program runs on, and its server's settings that matter. */
-  static Machine of(LocalCluster server) throws IOException {
+  private Machine() {}
+
+  /** The machine that this program runs on, and what of its server's settings matters. */
+  static String describe(LocalCluster server) throws IOException, InterruptedException {
+    List<String> git = List.of("git", "describe", "--always", "--dirty", "--abbrev=10");
     var bean = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-    return new Machine(
-        LocalDate.now(),
-        bean.getAvailableProcessors(),
-        Math.round(bean.getTotalMemorySize() / (double) (1L << 30)),
-        systemName() + ", " + System.getProperty("os.arch"),
-        System.getProperty("java.vendor") + " " + Runtime.version(),
-        server.asSuperuser().withHandle(h -> show(h, "server_version")),
-        server.asSuperuser().withHandle(Machine::settings));
+    String postgres = server.asSuperuser().withHandle(Machine::postgres);
+    return "%s: commit %s, %d cores, %d GiB of memory, %s, %s, Java %s, %s"
+        .formatted(
+            LocalDate.now(),
+            Execution.successful(git).out().strip(),
+            bean.getAvailableProcessors(),
+            Math.round(bean.getTotalMemorySize() / (double) (1L << 30)),
+            systemName(),
+            System.getProperty("os.arch"),
+            System.getProperty("java.version"),
+            postgres);
   }
 
   private static String systemName() throws IOException {
     Path release = Path.of("/etc/os-release");
-    String name = System.getProperty("os.name");
     if (!Files.exists(release)) {
-      return name + " " + System.getProperty("os.version");
+      return System.getProperty("os.name") + " " + System.getProperty("os.version");
     }
     return Files.readAllLines(release).stream()
         .filter(line -> line.startsWith("PRETTY_NAME="))
         .map(line -> line.replaceAll(".*=|\"", ""))
-        .findFirst()
-        .orElse(name);
+        .collect(Collectors.joining());
   }
 
-  private static Map<String, String> settings(Handle handle) {
-    Map<String, String> settings = new TreeMap<>();
-    for (String name :
-        new String[] {
-          "autovacuum",
-          "default_transaction_isolation",
-          "fsync",
-          "full_page_writes",
-          "max_connections",
-          "shared_buffers",
-          "synchronous_commit"
-        }) {
-      settings.put(name, show(handle, name));
-    }
-    return settings;
+  private static String postgres(Handle handle) {
+    String settings =
+        Stream.of("default_transaction_isolation", "fsync", "synchronous_commit", "autovacuum")
+            .map(name -> name + " " + show(handle, name))
+            .collect(Collectors.joining(", "));
+    return "PostgreSQL " + show(handle, "server_version") + " (" + settings + ")";
   }
 
   private static String show(Handle handle, String name) {
     return handle.createQuery("SHOW " + name).mapTo(String.class).one();
-  }
-
-  @Override
-  public String toString() {
-    return "%s: %d cores, %d GiB of memory, %s, Java %s, PostgreSQL %s (%s).\n"
-        .formatted(
-            date,
-            cores,
-            memoryGibibytes,
-            system,
-            java,
-            server,
-            settings.entrySet().stream()
-                .map(each -> each.getKey() + " " + each.getValue())
-                .collect(Collectors.joining(", ")));
   }
 }

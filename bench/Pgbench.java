@@ -1,8 +1,5 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
-//SOURCES ../tools/TemporaryDirectory.java
 //SOURCES Contender.java
-//SOURCES Program.java
-//SOURCES TransferStatement.java
 
 import java.io.File;
 import java.io.IOException;
@@ -12,15 +9,23 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.HdrHistogram.Histogram;
 
 /**
- * The floor: PostgreSQL's own load generator, in C, with the statement of {@code BankInsecure}. It
- * cannot make UUIDs, so the server does, in one call of a function. Its CPU time is that of the
- * whole process, and it runs whole seconds.
+ * The floor: PostgreSQL's own load generator, in C, with the statement of {@code BankInsecure}. Its
+ * CPU time is that of the whole process, and it runs whole seconds.
  */
 final class Pgbench extends Contender {
+
+  /**
+   * One value wherever the statement names it, and no call of a volatile function, for which
+   * PostgreSQL would read the whole ledger.
+   */
+  private static final String UUID =
+      "lpad(to_hex(CAST(:high AS INT8)), 16, '0') || lpad(to_hex(CAST(:low AS INT8)), 16, '0')";
 
   private static final Path DEBIAN = Path.of("/usr/lib/postgresql");
 
@@ -29,20 +34,30 @@ final class Pgbench extends Contender {
   }
 
   @Override
-  Measurement measure() throws Exception {
+  Run.Measurement measure() throws Exception {
     Path pgbench = find();
     try (TemporaryDirectory directory = TemporaryDirectory.create("pgbench-")) {
       Path script = directory.path().resolve("transfer.sql");
       Files.writeString(script, script(accountIds()));
       Path log = directory.path().resolve("log");
-      Program program = Program.run(command(pgbench, script, log));
-      double committed = program.number("number of transactions actually processed:");
-      return Measurement.of(
+      Execution execution = Execution.successful(command(pgbench, script, log));
+      String out = execution.out();
+      double committed = number("number of transactions actually processed:", out);
+      return measurement(
           latencies(directory.path()),
-          (long) program.number("total number of retries:"),
-          committed / program.number("tps ="),
-          program.cpuSeconds());
+          (long) number("total number of retries:", out),
+          committed / number("tps =", out),
+          execution.cpuSeconds());
     }
+  }
+
+  /** The number that it printed behind this text. */
+  private static double number(String text, String out) {
+    Matcher number = Pattern.compile(Pattern.quote(text) + "\\s*([\\d.]+)").matcher(out);
+    if (!number.find()) {
+      throw new IllegalStateException("no " + text + " in:\n" + out);
+    }
+    return Double.parseDouble(number.group(1));
   }
 
   private List<String> command(Path pgbench, Path script, Path log) {
@@ -75,7 +90,7 @@ final class Pgbench extends Contender {
     if (Files.isDirectory(DEBIAN)) {
       try (Stream<Path> versions = Files.list(DEBIAN)) {
         versions
-            .sorted(Comparator.comparing(Pgbench::number).reversed())
+            .sorted(Comparator.comparing(Pgbench::version).reversed())
             .forEach(version -> folders.add(version.resolve("bin")));
       }
     }
@@ -90,17 +105,18 @@ final class Pgbench extends Contender {
             () -> new Unavailable("there is no pgbench, neither on PATH nor in " + DEBIAN));
   }
 
-  private static int number(Path version) {
-    String name = version.getFileName().toString();
+  private static int version(Path folder) {
+    String name = folder.getFileName().toString();
     return name.matches("\\d+") ? Integer.parseInt(name) : 0;
   }
 
   private static String script(long[] ids) throws IOException {
     String last = String.valueOf(ids.length - 1);
-    String statement =
-        TransferStatement.with(name -> name.equals("id") ? "gen_random_uuid()" : ":" + name);
+    String statement = transfer(name -> name.equals("id") ? UUID : ":" + name);
     return String.join(
         "\n",
+        "\\set high random(0, 9223372036854775806)",
+        "\\set low random(0, 9223372036854775806)",
         "\\set one random(0, " + last + ")",
         "\\set other (:one + random(1, " + last + ")) % " + ids.length,
         "\\set source " + choice("one", ids, 0, ids.length),

@@ -1,6 +1,5 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
 //SOURCES JdbcContender.java
-//SOURCES TransferStatement.java
 
 import java.io.IOException;
 import java.sql.Connection;
@@ -17,8 +16,8 @@ final class PlainJdbc extends JdbcContender {
   private final List<String> parameters;
 
   private PlainJdbc() throws IOException {
-    statement = TransferStatement.with(name -> "?");
-    parameters = TransferStatement.parameters();
+    statement = transfer(name -> "?");
+    parameters = transferParameters();
   }
 
   public static void main(String... arguments) throws IOException {

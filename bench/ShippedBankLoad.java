@@ -30,13 +30,13 @@ final class ShippedBankLoad extends Contender {
   }
 
   @Override
-  Measurement measure() throws IOException {
+  Run.Measurement measure() throws IOException {
     if (warmUp > 0) {
       bank("--duration=" + warmUp + "s");
     }
     Ended idle = bank("--transfers=0");
     Ended load = bank("--duration=" + seconds + "s");
-    return new Measurement(
+    return new Run.Measurement(
         (long) load.number("transfersCommitted"),
         (long) load.number("retries"),
         load.number("seconds"),

@@ -240,7 +240,7 @@ public final class BankBasic implements Callable<Integer> {
     String reason = (unknown ? "COMMIT was sent and its answer lost: " : "") + reason(e) + hint;
     if (e instanceof ParameterException) {
       // What stands behind may be a password.
-      reason = reason.replaceFirst("(=|://|:(?! )|', ).*", "$1…");
+      reason = reason.replaceFirst("(=|://|:(?! )|', ).*", "$1...");
     }
     if (!ending) {
       System.err.println("error: " + reason);

@@ -188,7 +188,7 @@ public final class BankSecure implements Callable<Integer> {
    * Moves half of the source's balance and returns how much, in whole units. One statement is one
    * round trip, and a transaction that CockroachDB can retry by itself. Where the ledger has the
    * ID, an earlier attempt was committed and its answer lost: nothing is moved again. The accounts
-   * are joined because CockroachDB may read a whole table for {@code id IN (…)} in an UPDATE …
+   * are joined because CockroachDB may read a whole table for {@code id IN (...)} in an UPDATE ...
    * FROM.
    */
   static long transfer(Handle handle, UUID id, long source, long target) {
@@ -251,7 +251,7 @@ public final class BankSecure implements Callable<Integer> {
       return run(name, true, change);
     }
 
-    /** Runs a query or a CREATE … IF NOT EXISTS, which can be run again whatever happened. */
+    /** Runs a query or a CREATE ... IF NOT EXISTS, which can be run again whatever happened. */
     <R> R read(Function<Handle, R> query) {
       return run("", false, query);
     }
@@ -484,7 +484,7 @@ public final class BankSecure implements Callable<Integer> {
     String reason = reason(e);
     if (e instanceof ParameterException) {
       // What the user typed may be a password.
-      reason = printable(e.getMessage()).replaceFirst("(=|://|:(?! )|', ).*", "$1…");
+      reason = printable(e.getMessage()).replaceFirst("(=|://|:(?! )|', ).*", "$1...");
     }
     if (e instanceof ConnectionException || sqlState(e).matches(CONNECTION_LOST + "|3D000|3F000")) {
       System.err.println("error: cannot connect to " + place(settings) + ": " + reason);

@@ -1,6 +1,7 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
 //DESCRIPTION Measures the scripts against their peers, side by side, on a PostgreSQL of its own
 //JAVA 17+
+//COMPILE_OPTIONS -encoding UTF-8
 //JAVA_OPTIONS -XX:+UseSerialGC -Djava.awt.headless=true
 //DEPS com.google.code.gson:gson:2.15.0
 //DEPS info.picocli:picocli:4.7.7
@@ -128,7 +129,8 @@ public final class BankBench implements Callable<Integer> {
 
   private void measureCreation(Course course) throws IOException, InterruptedException {
     try {
-      String title = "Creating 1,000,000 accounts, start and connecting not counted";
+      String title =
+          "Creating 1,000,000 accounts: the start, connecting and the audit are not counted";
       Map<String, List<Double>> rates = AccountCreation.measure(course);
       System.out.println(results.add(title, "accounts/s", "%,.0f", rates));
     } catch (Contender.Unavailable e) {

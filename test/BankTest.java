@@ -1,6 +1,7 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
 //DESCRIPTION Runs all tests, or those of the classes (Class) and methods (Class#method) named
 //JAVA 17+
+//COMPILE_OPTIONS -encoding UTF-8
 //JAVA_OPTIONS -XX:+UseSerialGC
 //DEPS org.junit.platform:junit-platform-console-standalone:6.1.3
 //SOURCES ../BankBasic.java

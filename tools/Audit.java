@@ -2,6 +2,8 @@
 //SOURCES Tally.java
 
 import java.math.BigDecimal;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Queue;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -52,16 +54,6 @@ final class Audit {
   /** The checks made while it ran. */
   Queue<Check> checks() {
     return checks;
-  }
-
-  /** The check after the last transfer, or null where none could be made. */
-  Check last() {
-    return last;
-  }
-
-  /** The transfers that the ledger had at the end. */
-  long inLedger() {
-    return inLedger;
   }
 
   /** Checks about once a second, a tenth of the time at most, until not wanted or at a fault. */
@@ -141,8 +133,20 @@ final class Audit {
     return found.accounts == first.accounts;
   }
 
+  /** What it found, in the names and units of BankLoad's JSON. */
+  Map<String, Object> whole() {
+    Map<String, Object> whole = new LinkedHashMap<>();
+    whole.put("audit", verdict());
+    whole.put("fault", fault());
+    whole.put("transfersInLedger", inLedger);
+    whole.put("accountsAfter", last == null ? null : last.accounts);
+    whole.put("totalAfter", last == null ? null : last.total);
+    whole.put("smallestBalance", last == null ? null : last.smallestBalance);
+    return whole;
+  }
+
   /** It failed, passed, was incomparable since others made accounts, or was not made. */
-  String verdict() {
+  private String verdict() {
     if (!fault().isEmpty()) {
       return "failed";
     }

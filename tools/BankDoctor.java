@@ -1,6 +1,7 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
 //DESCRIPTION Tells why a database cannot be used: each link from the URL to the tables, and its mend
 //JAVA 17+
+//COMPILE_OPTIONS -encoding UTF-8
 //JAVA_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java

@@ -82,6 +82,8 @@ final class Shell implements AutoCloseable {
           new ProcessBuilder("bash", "-c", command).directory(directory.toFile());
       Map<String, String> environment = shell.environment();
       environment.keySet().removeIf(name -> name.matches("DATABASE_URL|PG.*|COCKROACH_.*"));
+      // As in a container, where Java 17 takes what is not ASCII in a source for an error.
+      environment.put("LC_ALL", "C");
       environment.put("JAVA_HOME", System.getProperty("java.home"));
       environment.put("JBANG_DIR", temporary.path().resolve("jbang").toString());
       environment.put("JBANG_CACHE_DIR", temporary.path().resolve("jbang/cache").toString());

@@ -1,9 +1,11 @@
 //DEPS org.seleniumhq.selenium:selenium-chrome-driver:4.52.0
 
+import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.openqa.selenium.By;
@@ -94,6 +96,19 @@ final class Browser implements AutoCloseable {
     driver.manage().window().setSize(new Dimension(width, height));
   }
 
+  /** Shows the page on a screen of so many CSS pixels, in the dark or not. */
+  void showOn(int width, int height, boolean dark) {
+    driver.executeCdpCommand(
+        "Emulation.setDeviceMetricsOverride",
+        Map.of("width", width, "height", height, "deviceScaleFactor", 1, "mobile", false));
+    driver.executeCdpCommand(
+        "Emulation.setEmulatedMedia",
+        Map.of(
+            "features",
+            List.of(Map.of("name", "prefers-color-scheme", "value", dark ? "dark" : "light"))));
+    driver.executeAsyncScript("setTimeout(arguments[0], 200)");
+  }
+
   /** What the pages since the last call wrote to the console, but for Chromium's own. */
   List<String> console() {
     return driver.manage().logs().get(LogType.BROWSER).getAll().stream()
@@ -102,12 +117,16 @@ final class Browser implements AutoCloseable {
         .toList();
   }
 
-  /** The URLs that the pages since the last call have asked for. */
+  /** The URLs that the pages since the last call have asked for, but for Chromium's own. */
   List<String> requests() {
     return driver.manage().logs().get(LogType.PERFORMANCE).getAll().stream()
-        .map(LogEntry::getMessage)
-        .filter(message -> message.contains("\"Network.requestWillBeSent\""))
-        .map(message -> message.replaceFirst("(?s).*\"request\":\\{.*?\"url\":\"(.*?)\".*", "$1"))
+        .map(entry -> JsonParser.parseString(entry.getMessage()).getAsJsonObject())
+        .map(entry -> entry.getAsJsonObject("message"))
+        .filter(event -> event.get("method").getAsString().equals("Network.requestWillBeSent"))
+        .map(event -> event.getAsJsonObject("params"))
+        .filter(event -> event.get("documentURL").getAsString().matches("(https?|file):.*"))
+        .map(event -> event.getAsJsonObject("request").get("url").getAsString())
+        .filter(url -> !url.startsWith("data:"))
         .toList();
   }
 

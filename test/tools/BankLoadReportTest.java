@@ -24,7 +24,7 @@ class BankLoadReportTest extends OneServer {
 
   @BeforeEach
   void requireBrowser() {
-    assumeTrue(ReportPage.canBeOpened(), "no chromium and chromium-driver");
+    assumeTrue(Browser.isThere(), "no chromium and chromium-driver");
   }
 
   @Test

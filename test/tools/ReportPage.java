@@ -55,7 +55,9 @@ final class ReportPage implements AutoCloseable {
 
   /** How far it is wider than the window, in pixels. */
   long overflow() {
-    return (Long) browser.run("return document.documentElement.scrollWidth - window.innerWidth");
+    return (Long)
+        browser.run(
+            "return document.documentElement.scrollWidth - document.documentElement.clientWidth");
   }
 
   /** The colour behind all, as the browser has it. */

@@ -5,8 +5,9 @@ import java.awt.Color;
 import java.awt.Font;
 import java.awt.Paint;
 import java.awt.geom.Rectangle2D;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.text.DecimalFormat;
@@ -59,11 +60,14 @@ final class Chart {
     style(chart);
     VectorGraphics2D graphics = new VectorGraphics2D();
     chart.draw(graphics, new Rectangle2D.Double(0, 0, WIDTH, HEIGHT));
-    try (OutputStream output = Files.newOutputStream(file)) {
-      Processors.get("svg")
-          .getDocument(graphics.getCommands(), new PageSize(WIDTH, HEIGHT))
-          .writeTo(output);
-    }
+    ByteArrayOutputStream svg = new ByteArrayOutputStream();
+    Processors.get("svg")
+        .getDocument(graphics.getCommands(), new PageSize(WIDTH, HEIGHT))
+        .writeTo(svg);
+    // It names the one font that it was measured in; others have others of that width.
+    String fonts = "font-family:$1,Verdana,sans-serif;";
+    String text = svg.toString(StandardCharsets.UTF_8);
+    Files.writeString(file, text.replaceAll("font-family:(&quot;.*?&quot;);", fonts));
   }
 
   private static void style(JFreeChart chart) {
@@ -83,7 +87,8 @@ final class Chart {
     plot.getDomainAxis().setTickMarksVisible(false);
     plot.getDomainAxis().setTickLabelFont(new Font(Font.SANS_SERIF, Font.PLAIN, 14));
     plot.getDomainAxis().setTickLabelPaint(TEXT);
-    plot.getDomainAxis().setMaximumCategoryLabelWidthRatio(0.4f);
+    plot.setAxisOffset(new RectangleInsets(0, 12, 0, 0));
+    plot.getDomainAxis().setMaximumCategoryLabelWidthRatio(0.5f);
     plot.getDomainAxis().setCategoryMargin(0.3);
   }
 

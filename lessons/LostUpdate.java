@@ -123,7 +123,7 @@ public final class LostUpdate implements Callable<Integer> {
         boolean isMade = attempt(handle, source, target);
         for (int attempt = 1; again && !isMade; attempt++) {
           // Random and growing, so that those who collided do not meet again.
-          Thread.sleep(random.nextLong(10L << Math.min(attempt, 6)));
+          Thread.sleep(random.nextLong(10L * attempt));
           isMade = attempt(handle, source, target);
           retries++;
         }

@@ -3,11 +3,12 @@
 //JAVA 17+
 //COMPILE_OPTIONS -encoding UTF-8
 //DEPS com.google.code.gson:gson:2.15.0
-//DEPS org.webjars.npm:uplot:1.6.30
-//FILES BankLoad.html
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
+//SOURCES AccountIds.java
 //SOURCES Audit.java
+//SOURCES LiveLine.java
+//SOURCES Report.java
 //SOURCES Tally.java
 
 import com.google.gson.*;
@@ -96,22 +97,27 @@ public final class BankLoad implements Callable<Integer> {
 
   private final Map<String, Object> result = new LinkedHashMap<>();
   private final List<BankSecure.Session> sessions = new ArrayList<>();
-  private final Queue<UUID> unknown = new ConcurrentLinkedQueue<>();
+  private final Queue<String> unknown = new ConcurrentLinkedQueue<>();
   private final Instant startedAt = Instant.now();
   private final long run = new SecureRandom().nextLong();
   private final AtomicLong begun = new AtomicLong();
-  private Jdbi database;
+  private final LiveLine live = new LiveLine();
+  private volatile Jdbi database;
   private boolean cockroach;
   private long[] accountIds;
   private Audit audit;
   private volatile Tally load = new Tally(0);
   private volatile boolean halted;
+  private volatile boolean interrupted;
+  private double haltedAtSecond = Double.MAX_VALUE;
 
   @Override
   public Integer call() throws Exception {
     requireSense();
     connect();
-    try (BankSecure.Session auditing = session(retry -> {})) {
+    // A large table takes longer to read than a transfer may take.
+    int patience = Math.max(60, retryTimeout);
+    try (BankSecure.Session auditing = session(patience, retry -> {})) {
       String product = auditing.read(BankSecure::version);
       cockroach = product.startsWith("CockroachDB");
       result.put("product", product);
@@ -121,7 +127,7 @@ public final class BankLoad implements Callable<Integer> {
               + (encrypted ? "certificate verified." : "not encrypted."));
       while (sessions.size() < concurrency) {
         // Inside the loop of another, which waits where the server has no room for one more.
-        sessions.add(auditing.read(handle -> session(retry -> load.retried(retry))));
+        sessions.add(auditing.read(handle -> session(retryTimeout, retry -> load.retried(retry))));
       }
       createAccounts(auditing);
       makeTransfers();
@@ -149,8 +155,8 @@ public final class BankLoad implements Callable<Integer> {
     database.configure(SqlStatements.class, all -> all.setTemplateEngine(TemplateEngine.NOP));
   }
 
-  private BankSecure.Session session(Consumer<BankSecure.Retry> told) {
-    return new BankSecure.Session(database, Duration.ofSeconds(retryTimeout), told);
+  private BankSecure.Session session(int patience, Consumer<BankSecure.Retry> told) {
+    return new BankSecure.Session(database, Duration.ofSeconds(patience), told);
   }
 
   // ---- Accounts ----
@@ -175,7 +181,7 @@ public final class BankLoad implements Callable<Integer> {
     result.put("accountsBefore", audit.first().accounts() - made.sum());
     result.put("accountsCreated", made.sum());
     print("Accounts: {accountsBefore} found, {accountsCreated} created.");
-    accountIds = auditing.read(BankLoad::accountIds);
+    accountIds = auditing.read(AccountIds::read);
   }
 
   /** Creates accounts by the thousand, until none is left for this worker. */
@@ -199,7 +205,7 @@ public final class BankLoad implements Callable<Integer> {
                 throw e;
               }
             };
-        int inserted = session.commit(name, insert);
+        int inserted = commit(session, name, insert);
         // None: an attempt before, whose answer was lost, had made them all.
         inserted = inserted == 0 && lost.get() ? left : inserted;
         made.add(inserted);
@@ -208,61 +214,46 @@ public final class BankLoad implements Callable<Integer> {
     }
   }
 
-  /**
-   * The IDs of all accounts or, where there are more, of a million from all over the key space:
-   * reads the first thousand of a range, and cuts what is left of it into two ranges.
-   */
-  static long[] accountIds(Handle handle) {
-    String page = "SELECT id FROM accounts WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1000";
-    LongStream.Builder all = LongStream.builder();
-    Queue<long[]> ranges = new ArrayDeque<>();
-    ranges.add(new long[] {Long.MIN_VALUE, Long.MAX_VALUE});
-    for (int pages = 0; pages < 1_000 && !ranges.isEmpty(); ) {
-      long[] range = ranges.remove();
-      List<Long> ids =
-          handle.select(page, range[0], range[1]).map((row, context) -> row.getLong(1)).list();
-      ids.forEach(all::add);
-      if (ids.size() == 1_000 && ids.get(999) < range[1]) {
-        pages++;
-        long low = ids.get(999) + 1;
-        long middle = (low >> 1) + (range[1] >> 1);
-        ranges.add(new long[] {low, middle});
-        ranges.add(new long[] {middle + 1, range[1]});
-      }
-    }
-    return all.build().toArray();
-  }
-
   // ---- Transfers ----
 
-  private void makeTransfers() throws Exception {
+  private void makeTransfers() {
+    RuntimeException failure = null;
     if (!warmUp.isZero()) {
       load = new Tally(rate);
-      makeTransfers(warmUp, transfers == 0 ? 0 : Long.MAX_VALUE);
+      failure = failureOf(() -> makeTransfers(warmUp, transfers == 0 ? 0 : Long.MAX_VALUE));
     }
     long warmedUp = load.committed();
     load = new Tally(rate);
-    CompletableFuture<Void> auditor =
-        CompletableFuture.runAsync(() -> audit.watch(load, () -> !halted && !auditsAtTheEnd));
-    auditor.whenComplete((done, failure) -> halted |= !auditsAtTheEnd);
-    RuntimeException failure = failureOf(() -> makeTransfers(duration, transfers));
+    CompletableFuture<Void> auditor = CompletableFuture.completedFuture(null);
+    if (!auditsAtTheEnd) {
+      auditor = CompletableFuture.runAsync(() -> audit.watch(load, () -> !halted));
+      // It ends before the load where it found a fault, and where it could not look for one.
+      auditor.whenComplete((done, noAudit) -> halted = true);
+    }
+    if (failure == null) {
+      failure = failureOf(() -> makeTransfers(duration, transfers));
+    }
     halted = true;
     show("");
     load.end();
-    RuntimeException noAudit = failureOf(auditor.orTimeout(15, TimeUnit.SECONDS)::join);
-    failure = failure == null ? noAudit : failure;
-    result.put("transfersToWarmUp", warmedUp);
-    try {
-      if (noAudit == null && (failure == null || status(failure) == 1)) {
-        audit.finish(load.seconds(), begun.get(), warmedUp + load.committed(), this::transferId);
-      }
-    } finally {
-      tell();
+    // A check under way may be of a large table, or of a server that is gone.
+    int wait = failure != null ? 2 : interrupted ? 15 : 3_600;
+    RuntimeException noAudit = failureOf(auditor.orTimeout(wait, TimeUnit.SECONDS)::join);
+    if (noAudit == null && (failure == null || status(failure) == 1)) {
+      long made = warmedUp + load.committed();
+      noAudit = failureOf(() -> audit.finish(load.seconds(), begun.get(), made, this::transferId));
     }
+    result.put("transfersToWarmUp", warmedUp);
+    RuntimeException untold = failureOf(this::tell);
+    RuntimeException fault = null;
     if (!audit.fault().isEmpty()) {
-      throw new BankSecure.Failure(4, audit.fault());
-    } else if (failure != null) {
-      throw failure;
+      String also = unknown.isEmpty() ? "" : "; " + unknown();
+      fault = new BankSecure.Failure(4, audit.fault() + also);
+    }
+    for (RuntimeException e : Arrays.asList(fault, failure, noAudit, untold)) {
+      if (e != null) {
+        throw e;
+      }
     }
   }
 
@@ -276,10 +267,11 @@ public final class BankLoad implements Callable<Integer> {
             // With a rate a transfer that waits for a worker takes longer, and begins no later.
             long wait = rate == 0 ? 0 : (number - first) * 1_000_000_000 / rate;
             long due = rate == 0 ? System.nanoTime() : start + wait;
-            if (!isWanted(due) || System.nanoTime() - start > time.toNanos()) {
+            boolean isTooLate = due - start > time.toNanos();
+            if (isTooLate || !isWanted(due) || System.nanoTime() - start > time.toNanos()) {
               return;
             }
-            transfer(session, number);
+            transfer(session, number, seed + number - first);
             load.committed(System.nanoTime() - due);
           }
         };
@@ -302,7 +294,7 @@ public final class BankLoad implements Callable<Integer> {
     for (BankSecure.Session session : sessions) {
       ends.add(CompletableFuture.runAsync(() -> work.accept(session), threads));
     }
-    ends.forEach(end -> end.whenComplete((done, failure) -> halted |= failure != null));
+    ends.forEach(end -> end.exceptionally(this::halt));
     threads.shutdown();
     long interruptAt = Long.MAX_VALUE;
     boolean ended = false;
@@ -311,22 +303,30 @@ public final class BankLoad implements Callable<Integer> {
       try {
         ended = threads.awaitTermination(100, TimeUnit.MILLISECONDS);
       } catch (InterruptedException e) {
-        // On Ctrl-C what is under way has some seconds for more attempts.
+        interrupted = true;
         halted = true;
+      }
+      if (halted && interruptAt == Long.MAX_VALUE) {
+        // What is under way has some seconds for more attempts.
         interruptAt = System.nanoTime() + 5_000_000_000L;
+        haltedAtSecond = load.seconds();
       }
       if (System.nanoTime() >= interruptAt) {
         threads.shutdownNow();
       }
     }
     if (!unknown.isEmpty()) {
-      String ids = unknown.stream().map(UUID::toString).collect(Collectors.joining(", "));
-      throw new BankSecure.Failure(3, "not known whether it was committed: transfer " + ids);
+      throw new BankSecure.Failure(3, unknown());
     }
     RuntimeException failure = failureOf(() -> ends.forEach(CompletableFuture::join));
     if (failure != null) {
       throw failure;
     }
+  }
+
+  private Void halt(Throwable failure) {
+    halted = true;
+    return null;
   }
 
   /** What something was ended by, without what threads wrap around it; null if by nothing. */
@@ -339,8 +339,8 @@ public final class BankLoad implements Callable<Integer> {
     }
   }
 
-  private void transfer(BankSecure.Session session, long number) {
-    SplittableRandom choice = new SplittableRandom(seed + number);
+  private void transfer(BankSecure.Session session, long number, long choiceSeed) {
+    SplittableRandom choice = new SplittableRandom(choiceSeed);
     int index = choice.nextInt(accountIds.length);
     int other = index + 1 + choice.nextInt(accountIds.length - 1);
     long source = accountIds[index];
@@ -354,14 +354,22 @@ public final class BankLoad implements Callable<Integer> {
           }
           return BankSecure.transfer(handle, id, source, target);
         };
+    commit(session, "transfer " + id, transfer);
+  }
+
+  private <R> R commit(BankSecure.Session session, String name, Function<Handle, R> change) {
     try {
-      session.commit("transfer " + id, transfer);
+      return session.commit(name, change);
     } catch (BankSecure.Failure e) {
       if (e.status == 3) {
-        unknown.add(id);
+        unknown.add(name);
       }
       throw e;
     }
+  }
+
+  private String unknown() {
+    return "not known whether it was committed: " + String.join(", ", unknown);
   }
 
   /** Fresh in every run, whatever the seed. None is kept: the audit makes them all again. */
@@ -385,17 +393,18 @@ public final class BankLoad implements Callable<Integer> {
 
   // ---- Result ----
 
-  private void tell() throws IOException {
+  private void tell() {
     result.putAll(load.whole());
     result.putAll(audit.whole());
-    double seconds = Math.min((double) result.get("seconds"), duration.toMillis() / 1e3);
+    double seconds = Math.min(duration.toMillis() / 1e3, haltedAtSecond);
     double wanted = Math.min(transfers, rate * seconds);
     long notBegun = (long) wanted - load.committed() - unknown.size();
-    result.put("transfersUnknown", unknown);
+    result.put("transfersUnknown", unknown.stream().map(name -> name.split(" ")[1]).toList());
     result.put("transfersNotBegun", Math.max(0, notBegun));
     result.put("options", options());
     result.put("concurrency", concurrency);
-    result.put("seed", seed);
+    // A text, since JavaScript's numbers are too small for it.
+    result.put("seed", "" + seed);
     result.put("startedAt", startedAt.toString());
     result.put("versions", versions());
     String late = rate == 0 ? "" : " {transfersNotBegun} not begun in time,";
@@ -422,13 +431,7 @@ public final class BankLoad implements Callable<Integer> {
       command.commandLine().getOut().println(text);
     }
     if (report != null) {
-      String chart = "META-INF/resources/webjars/uplot/1.6.30/dist/uPlot";
-      String page =
-          read("BankLoad.html")
-              .replace("/* uPlot.css */", read(chart + ".min.css"))
-              .replace("/* uPlot.js */", read(chart + ".iife.min.js"))
-              .replace("/* result */", text);
-      Files.writeString(report, page);
+      Report.write(text, report);
     }
   }
 
@@ -443,12 +446,6 @@ public final class BankLoad implements Callable<Integer> {
         .filter(option -> !option.longestName().matches("--(url|certs-dir|json|report)"))
         .map(option -> option.longestName() + "=" + option.originalStringValues().get(0))
         .collect(Collectors.joining(" "));
-  }
-
-  private static String read(String resource) throws IOException {
-    try (InputStream in = BankLoad.class.getResourceAsStream("/" + resource)) {
-      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-    }
   }
 
   private void print(String template) {
@@ -468,7 +465,7 @@ public final class BankLoad implements Callable<Integer> {
       return text(many.size());
     } else if (value instanceof Number number) {
       boolean isSmall = value instanceof Double && number.doubleValue() < 100;
-      return String.format(Locale.ROOT, isSmall ? "%,.1f" : "%,.0f", new BigDecimal("" + number));
+      return String.format(isSmall ? "%,.1f" : "%,.0f", new BigDecimal("" + number));
     }
     boolean isNone = value instanceof Map<?, ?> reasons && reasons.isEmpty();
     return value == null ? "–" : isNone ? "" : value.toString().replaceAll("^\\{(.*)}", " ($1)");
@@ -479,20 +476,26 @@ public final class BankLoad implements Callable<Integer> {
   public static void main(String... arguments) {
     // pgjdbc would log what is told in one line.
     LogManager.getLogManager().reset();
-    // The live line has a mark that is not ASCII, which a container's Java takes a terminal for.
-    OutputStream err = new FileOutputStream(FileDescriptor.err);
-    System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
+    Locale.setDefault(Locale.ROOT);
+    // In a container Java takes a terminal for ASCII, and the live line's mark is not.
+    OutputStream stream = new FileOutputStream(FileDescriptor.err);
+    PrintWriter err = new PrintWriter(stream, true, StandardCharsets.UTF_8);
     Thread main = Thread.currentThread();
+    CommandLine commandLine = commandLine().setErr(err);
+    BankLoad load = commandLine.getCommand();
     CompletableFuture<Integer> status = new CompletableFuture<>();
-    Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(main, status)));
-    status.complete(commandLine().execute(arguments));
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> load.stop(main, status)));
+    status.complete(commandLine.execute(arguments));
     System.exit(status.join());
   }
 
   /** On Ctrl-C begins nothing new, lets what is under way end, and audits what was done. */
-  private static void stop(Thread main, CompletableFuture<Integer> status) {
+  private void stop(Thread main, CompletableFuture<Integer> status) {
     main.interrupt();
-    status.completeOnTimeout(1, 30, TimeUnit.SECONDS).join();
+    // While it asks for a password there is nothing to wait for.
+    if (database != null) {
+      status.join();
+    }
   }
 
   /** What main runs, for a program that takes its output and its exit status itself. */
@@ -520,8 +523,8 @@ public final class BankLoad implements Callable<Integer> {
           "--accounts takes 0 to 10,000,000, --concurrency 1 to 1,000, no number less than 0";
       throw new BankSecure.Failure(2, ranges);
     }
-    if (report != null && !Files.isDirectory(report.toAbsolutePath().getParent())) {
-      throw new BankSecure.Failure(2, "--report names a folder that is not there");
+    if (report != null && !Report.canBeWritten(report)) {
+      throw new BankSecure.Failure(2, "--report names no file that can be written");
     }
   }
 
@@ -561,8 +564,6 @@ public final class BankLoad implements Callable<Integer> {
 
   // ---- Live line ----
 
-  private Boolean terminal;
-
   private void showLoad() {
     if (load.tick()) {
       result.putAll(load.last());
@@ -573,24 +574,10 @@ public final class BankLoad implements Callable<Integer> {
     }
   }
 
-  /** Puts a line in the place of the one before, if this is a terminal and takes longer. */
   private void show(String line) {
-    if (terminal == null && load.seconds() > 1) {
-      terminal = isTerminal();
-    }
-    if (Boolean.TRUE.equals(terminal)) {
-      // Cut off, not wrapped, where the terminal ends.
-      command.commandLine().getErr().print("\r\033[K\033[?7l" + line + "\033[?7h");
-      command.commandLine().getErr().flush();
-    }
-  }
-
-  /** Java does not know whether standard error is a terminal, but POSIX's test does. */
-  private static boolean isTerminal() {
-    try {
-      return new ProcessBuilder("test", "-t", "2").inheritIO().start().waitFor() == 0;
-    } catch (IOException | InterruptedException e) {
-      return false;
+    // What takes no longer than a second needs none.
+    if (load.seconds() > 1) {
+      live.show(line, command.commandLine().getErr());
     }
   }
 }

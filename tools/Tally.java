@@ -25,7 +25,8 @@ final class Tally {
 
   /** CockroachDB's own words for why, as its "Transaction Retry Error Reference" has them. */
   private static final Pattern WORD =
-      Pattern.compile("RETRY_[A-Z_]+|ABORT_REASON_[A-Z_]+|ReadWithinUncertaintyInterval");
+      Pattern.compile(
+          "RETRY_[A-Z_]+|ABORT_REASON_[A-Z_]+|WriteTooOld|ReadWithinUncertaintyInterval");
 
   private final long start = System.nanoTime();
   private final double shortestGap;

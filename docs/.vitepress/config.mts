@@ -1,4 +1,4 @@
-import { cpSync, readFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type MarkdownIt from 'markdown-it'
 import { tabsMarkdownPlugin } from 'vitepress-plugin-tabs'
@@ -41,8 +41,23 @@ export default defineConfig({
     for (const script of scripts) {
       cpSync(resolve(project, script), resolve(outDir, script), { recursive: true })
     }
+    writeFileSync(resolve(outDir, 'report.html'), report())
   },
 })
+
+/** The page that BankLoad wrote for docs/report.json, made of its template as BankLoad does. */
+function report(): string {
+  const uplot = resolve(project, 'docs/node_modules/uplot/dist')
+  const parts = {
+    '/* uPlot.css */': resolve(uplot, 'uPlot.min.css'),
+    '/* uPlot.js */': resolve(uplot, 'uPlot.iife.min.js'),
+    '/* result */': resolve(project, 'docs/report.json'),
+  }
+  return Object.entries(parts).reduce(
+    (page, [mark, file]) => page.replace(mark, () => readFileSync(file, 'utf8')),
+    readFileSync(resolve(project, 'tools/BankLoad.html'), 'utf8'),
+  )
+}
 
 /**
  * Fills a block such as ```java excerpt=BankBasic.java, which holds how a method's first line

@@ -132,12 +132,12 @@ final class PageReader implements AutoCloseable {
       marks(
           "Moved {number moved} from {account source} to {account target}.",
           "Total balance: {number totalBefore} before, {number totalAfter} after.",
-          "Transfers: 2,000 committed, 0 unknown, {figure rate} a second for {figure seconds} s.",
+          "Transfers: 10,000 committed, 0 unknown, {figure rate} a second for {figure seconds} s.",
           "Latency: p50 {figure p50} ms, p95 {figure p95} ms, p99 {figure p99} ms,"
               + " p99.9 {figure p999} ms, maximum {figure maximum} ms.",
           "Retries: {reasons reasons}.",
           "Audit passed; checks while it ran: {number checks}, smallest balance: {number smallest},"
-              + " transfers of this run in the ledger: 2,000.",
+              + " transfers of this run in the ledger: 10,000.",
           "✓ host      localhost:26257 is {address address}, and answers in {figure roundTrip} ms",
           "✓ CA        certs/ca.crt: …, until {date authorityUntil}",
           "✓ server    localhost:26257 shows one for …, until {date serverUntil}, of …",

@@ -84,8 +84,18 @@ class SiteTest {
     List<String> requests = browser.requests();
     assertTrue(requests.size() > PAGES.size(), requests::toString);
     for (String request : requests) {
-      assertTrue(request.startsWith(server.url() + "/") || request.startsWith("data:"), request);
+      assertTrue(request.startsWith(server.url() + "/"), request);
     }
+  }
+
+  /** The build makes it of BankLoad's template and of the result of a run. */
+  @Test
+  void theReportIsDrawn() throws InterruptedException {
+    browser.console();
+    browser.open(server.url() + "/report.html");
+    assertEquals(5, browser.find("canvas").size());
+    assertTrue(browser.find("#verdict").get(0).getText().startsWith("No money was lost or made"));
+    assertEquals(List.of(), browser.console());
   }
 
   @Test

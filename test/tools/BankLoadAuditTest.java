@@ -159,6 +159,19 @@ class BankLoadAuditTest extends OneServer {
     }
   }
 
+  @Test
+  void whatIsUnknownOfTheWarmUpIsToldToo() throws Exception {
+    Bank bank = Watch.bankWithAccounts(server, 10);
+    try (FaultProxy proxy = FaultProxy.to(server.port())) {
+      proxy.when("INSERT INTO transfers").freezeAfterServer();
+      String[] arguments = {"--json", "--warm-up=9s", "--retry-timeout=1", "--concurrency=1"};
+      LoadRun run = LoadRun.through(proxy.port(), bank, arguments);
+      assertEquals(3, run.status(), run::toString);
+      assertEquals(1, run.json().getAsJsonArray("transfersUnknown").size());
+      assertEquals(1, LoadRun.unknown(run.err()).size());
+    }
+  }
+
   /** At the latest some seconds after its --retry-timeout. */
   @Test
   void aServerThatIsGoneEndsTheRun() throws Exception {

@@ -172,7 +172,9 @@ final class DoctorTable {
             .names("protocol", "localhost:{port} has no TLS: that cluster is insecure")
             .mendedBy(AGAIN + "?sslmode=disable'")
             .readmeRow(
-                "The server does not support SSL.", "an insecure cluster", "`BankInsecure.java`"),
+                "The server does not support SSL.",
+                "an insecure cluster",
+                "`BankInsecure.java`; for `bank-load` a URL with `?sslmode=disable`"),
         error("a server with nothing but TLS", PLAIN)
             .names("protocol", "that cluster is secure: …no encryption…")
             .mendedWith("Ask for encryption:…", URL, "--certs-dir={folder}/certs")
@@ -263,7 +265,11 @@ final class DoctorTable {
                 "the server's certificate has ended, or not begun",
                 "`cockroach cert create-node`, or the clock set right"),
         badServer("a certificate of tomorrow of the server", "…it begins at …, and here it is …")
-            .showing(leaf -> leaf.notYetValid(), "localhost"),
+            .showing(leaf -> leaf.notYetValid(), "localhost")
+            .readmeRow(
+                "NotBefore: …",
+                "the server's certificate has ended, or not begun",
+                "`cockroach cert create-node`, or the clock set right"),
         badServer("a self-signed certificate of the server", "…")
             .showing(leaf -> leaf.selfSigned(), "localhost"),
         badServer("a certificate for another host", "…for db.example.com only")
@@ -289,7 +295,7 @@ final class DoctorTable {
             .without(CERTIFICATE, KEY)
             .readmeRow(
                 "no certificate, and no PGPASSWORD",
-                "neither is there",
+                "neither is there, nor a terminal to ask at",
                 "`cockroach cert create-client`, `--certs-dir` or `PGPASSWORD`"));
     cases.add(
         badClient("no certificate to the key", "…crt cannot be used: there is no such file")
@@ -485,7 +491,7 @@ final class DoctorTable {
             .readmeRow(
                 "… database … does not exist",
                 "a new cluster",
-                "`CREATE USER` and `CREATE DATABASE`, as above"),
+                "`CREATE USER` and `CREATE DATABASE`, as at the top of each script"),
         error("no such database on a secure cluster", noDatabase + "2")
             .names("database", "…database \"no_such_database_2\" does not exist…")
             .mendedBy(SECURE_SQL),
@@ -502,7 +508,7 @@ final class DoctorTable {
             .readmeRow(
                 "… role … does not exist",
                 "a new cluster",
-                "`CREATE USER` and `CREATE DATABASE`, as above"),
+                "`CREATE USER` and `CREATE DATABASE`, as at the top of each script"),
         error("no such user on a secure cluster", noUser + "2@localhost:{port}/bank")
             .certs((certs, ca) -> ca.client("no_such_user_2").write(certs))
             .names("login", "…role \"no_such_user_2\" does not exist…")

@@ -82,7 +82,7 @@ record LoadRun(int status, String out, String err) {
     String words = "error: not known whether it was committed: transfer ";
     return err.lines()
         .filter(line -> line.startsWith(words))
-        .flatMap(line -> Stream.of(line.substring(words.length()).split(", ")))
+        .flatMap(line -> Stream.of(line.substring(words.length()).split(", transfer ")))
         .map(UUID::fromString)
         .collect(Collectors.toSet());
   }

@@ -1,0 +1,45 @@
+//DEPS org.webjars.npm:uplot:1.6.30
+//FILES BankLoad.html
+//SOURCES ../BankSecure.java
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** The result of a load as one page of charts, which needs no network and no other file. */
+final class Report {
+
+  private static final String CHART = "META-INF/resources/webjars/uplot/1.6.30/dist/uPlot";
+
+  private Report() {}
+
+  /** Whether there can be a file with this path; tried before a load that may take hours. */
+  static boolean canBeWritten(Path file) {
+    Path folder = file.toAbsolutePath().getParent();
+    return Files.exists(file)
+        ? Files.isRegularFile(file) && Files.isWritable(file)
+        : Files.isDirectory(folder) && Files.isWritable(folder);
+  }
+
+  /** Writes the page for a result in JSON; a Failure with status 1 if that cannot be. */
+  static void write(String json, Path file) {
+    try {
+      String page =
+          read("BankLoad.html")
+              .replace("/* uPlot.css */", read(CHART + ".min.css"))
+              .replace("/* uPlot.js */", read(CHART + ".iife.min.js"))
+              .replace("/* result */", json);
+      Files.writeString(file, page);
+    } catch (IOException e) {
+      throw new BankSecure.Failure(1, "the report was not written: " + e);
+    }
+  }
+
+  private static String read(String resource) throws IOException {
+    try (InputStream in = Report.class.getResourceAsStream("/" + resource)) {
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    }
+  }
+}

@@ -10,6 +10,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.condition.DisabledOnOs;
@@ -17,6 +18,7 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.parallel.ResourceLock;
 
 /** Follows the README: each of its commands, in their order, does what the page shows. */
+@Order(2)
 @ResourceLock("port 26257")
 @DisabledOnOs(value = OS.WINDOWS, disabledReason = "the README's commands are for a POSIX shell")
 class ReadmeTest {

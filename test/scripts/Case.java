@@ -23,7 +23,13 @@ record Case(String name, Script script, Check check) {
     List<DynamicTest> tests = new ArrayList<>();
     for (Case each : cases) {
       Future<Script.Result> result = runs.submit(each.script()::run);
-      tests.add(DynamicTest.dynamicTest(each.name(), () -> each.check().check(result.get())));
+      tests.add(
+          DynamicTest.dynamicTest(
+              each.name(),
+              () -> {
+                each.script().assumeItsEnvironment();
+                each.check().check(result.get());
+              }));
     }
     runs.shutdown();
     return tests.stream();

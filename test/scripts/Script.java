@@ -1,6 +1,7 @@
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.Charset;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -10,6 +11,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Assumptions;
 
 /**
  * One of the scripts, run as a user runs it: in a process of its own, with the very main that JBang
@@ -87,6 +89,17 @@ final class Script {
     return this;
   }
 
+  /** In a POSIX locale Java hands on neither names of files nor variables that are not ASCII. */
+  static void assumeThatJavaHandsOn(String text) {
+    Charset charset = Charset.forName(System.getProperty("sun.jnu.encoding"));
+    Assumptions.assumeTrue(charset.newEncoder().canEncode(text), "this locale has ASCII only");
+  }
+
+  /** Skips the test where its variables cannot be handed on. */
+  void assumeItsEnvironment() {
+    environment.values().forEach(Script::assumeThatJavaHandsOn);
+  }
+
   /** Runs it to its end; one that outlasts its time is killed and fails the test. */
   Result run() throws IOException, InterruptedException {
     try (Running running = start()) {
@@ -96,6 +109,7 @@ final class Script {
 
   /** Starts it and returns while it runs. */
   Running start() throws IOException {
+    assumeItsEnvironment();
     TemporaryDirectory directory = TemporaryDirectory.create("script-");
     Path homeDirectory = home == null ? directory.directory("home") : home;
     Path input = Files.writeString(directory.path().resolve("in"), this.input);

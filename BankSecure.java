@@ -581,8 +581,9 @@ public final class BankSecure implements Callable<Integer> {
     }
     // Without a CA of its own, a cluster in the cloud has a certificate from one that Java knows.
     Path pgjdbcDefault = Path.of(System.getProperty("user.home"), ".postgresql", "root.crt");
-    String authority = Files.exists(pgjdbcDefault) ? pgjdbcDefault.toString() : "system";
-    if (settings.getProperty("sslrootcert", authority).equals("system")) {
+    setDefault(
+        settings, "sslrootcert", Files.exists(pgjdbcDefault) ? "" + pgjdbcDefault : "system");
+    if (settings.getProperty("sslrootcert").equals("system")) {
       settings.setProperty("sslfactory", "org.postgresql.ssl.DefaultJavaSSLFactory");
     }
   }

@@ -41,7 +41,7 @@ public final class LostAnswer implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     if (url == null) {
-      try (EmbeddedPostgres postgres = BankBasic.postgres().start()) {
+      try (EmbeddedPostgres postgres = BankBasic.Database.postgres().start()) {
         int port = postgres.getPort();
         return teach("postgresql://postgres@localhost:" + port + "/postgres?sslmode=disable");
       }

@@ -41,7 +41,7 @@ public final class LostUpdate implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     if (url == null) {
-      try (EmbeddedPostgres postgres = BankBasic.postgres().start()) {
+      try (EmbeddedPostgres postgres = BankBasic.Database.postgres().start()) {
         return teach(Jdbi.create(postgres.getPostgresDatabase()));
       }
     }

@@ -253,7 +253,7 @@ public final class LocalCluster implements Server {
     boolean initialized = Files.exists(data);
     try {
       postgres =
-          BankBasic.postgres()
+          BankBasic.Database.postgres()
               .setPort(port)
               .setDataDirectory(data)
               .setCleanDataDirectory(false)

@@ -175,6 +175,6 @@ public final class LostAnswer implements Callable<Integer> {
 
   private static int report(Exception e) {
     System.err.println("error: " + (e.getCause() == null ? e : e.getCause()).getMessage());
-    return e instanceof BankSecure.Failure f ? f.status : e instanceof ConnectionException ? 5 : 1;
+    return e instanceof IllegalArgumentException ? 2 : e instanceof ConnectionException ? 5 : 1;
   }
 }

@@ -654,13 +654,7 @@ public final class BankSecure implements Callable<Integer> {
     return "";
   }
 
-  // ---- Errors ----
-
-  /** SQLSTATEs of a user or password that the server does not accept. */
-  private static final List<String> REFUSED = List.of("28000", "28P01");
-
-  /** SQLSTATEs of a database that does not exist: PostgreSQL's, and CockroachDB's for DDL. */
-  private static final List<String> NO_DATABASE = List.of("3D000", "3F000", "42602");
+  // ---- Checks ----
 
   private void checkOptions() {
     if (accounts < 0 || accounts > 1_000_000) {
@@ -682,6 +676,14 @@ public final class BankSecure implements Callable<Integer> {
       throw new IllegalStateException("everything was done, but the output could not be written");
     }
   }
+
+  // ---- Errors ----
+
+  /** SQLSTATEs of a user or password that the server does not accept. */
+  private static final List<String> REFUSED = List.of("28000", "28P01");
+
+  /** SQLSTATEs of a database that does not exist: PostgreSQL's, and CockroachDB's for DDL. */
+  private static final List<String> NO_DATABASE = List.of("3D000", "3F000", "42602");
 
   /** Reports a wrong command line, without the values on it, one of which may be a password. */
   private int reportUsage(ParameterException e) {

@@ -552,7 +552,7 @@ public final class BankSecure implements Callable<Integer> {
     settings.keySet().removeAll(REPLACE_VERIFICATION);
     settings.setProperty("gssEncMode", "disable");
     // A verified server may ask for more work than pgjdbc's limit of 100,000 allows: CockroachDB
-    // 22.1 stored passwords with 119,680 iterations. A million take about a second.
+    // 22.1 stored passwords with 119,680 iterations. A million take about two seconds.
     setDefault(settings, "scramMaxIterations", "1000000");
     try {
       useCertificates(settings, certsDir);
@@ -632,7 +632,7 @@ public final class BankSecure implements Callable<Integer> {
   }
 
   /** What to do after this error, or an empty text if we do not know. */
-  private static String advice(Exception e, Properties settings) {
+  private String advice(Exception e) {
     String reason = reason(e);
     String sqlState = sqlState(e);
     if (reason.contains("does not support SSL")) {
@@ -646,7 +646,8 @@ public final class BankSecure implements Callable<Integer> {
       return "Set PGPASSWORD, or put client." + settings.get("user") + ".crt into --certs-dir.";
     }
     if (REFUSED.contains(sqlState) || NO_DATABASE.contains(sqlState)) {
-      return "If the user or the database is missing: " + createBank("--certs-dir=certs", settings);
+      return "If the user or the database is missing: "
+          + createBank("--certs-dir='" + certsDir + "'");
     }
     if (e instanceof ConnectionException) {
       return "Put this cluster's ca.crt and your certificate and key into --certs-dir.";
@@ -654,13 +655,7 @@ public final class BankSecure implements Callable<Integer> {
     return "";
   }
 
-  // ---- Errors ----
-
-  /** SQLSTATEs of a user or password that the server does not accept. */
-  private static final List<String> REFUSED = List.of("28000", "28P01");
-
-  /** SQLSTATEs of a database that does not exist: PostgreSQL's, and CockroachDB's for DDL. */
-  private static final List<String> NO_DATABASE = List.of("3D000", "3F000", "42602");
+  // ---- Checks ----
 
   private void checkOptions() {
     if (accounts < 0 || accounts > 1_000_000) {
@@ -682,6 +677,14 @@ public final class BankSecure implements Callable<Integer> {
       throw new IllegalStateException("everything was done, but the output could not be written");
     }
   }
+
+  // ---- Errors ----
+
+  /** SQLSTATEs of a user or password that the server does not accept. */
+  private static final List<String> REFUSED = List.of("28000", "28P01");
+
+  /** SQLSTATEs of a database that does not exist: PostgreSQL's, and CockroachDB's for DDL. */
+  private static final List<String> NO_DATABASE = List.of("3D000", "3F000", "42602");
 
   /** Reports a wrong command line, without the values on it, one of which may be a password. */
   private int reportUsage(ParameterException e) {
@@ -710,22 +713,38 @@ public final class BankSecure implements Callable<Integer> {
     boolean isConnecting = e instanceof ConnectionException;
     String where = isConnecting ? "cannot connect to " + place(settings) + ": " : "";
     System.err.println("error: " + where + reason(e));
-    advice(e, settings).lines().forEach(System.err::println);
+    String advice = advice(e);
+    if (!advice.isEmpty()) {
+      System.err.println(printable(advice));
+    }
     boolean noDatabase = NO_DATABASE.contains(sqlState(e));
     boolean noConnection = List.of(Failure.NOT_SENT, Failure.UNKNOWN).contains(Failure.of(e));
     return noDatabase || noConnection ? 5 : 1;
   }
 
-  private static String createBank(String security, Properties settings) {
-    String statements =
-        "CREATE USER IF NOT EXISTS %1$s; CREATE DATABASE IF NOT EXISTS %2$s;"
-            + " ALTER DATABASE %2$s OWNER TO %1$s";
-    return "cockroach sql %s --host=%s:%s --execute='%s'"
-        .formatted(
-            security,
-            settings.getProperty("PGHOST").split(",")[0],
-            settings.getProperty("PGPORT").split(",")[0],
-            statements.formatted(settings.get("user"), settings.get("PGDBNAME")));
+  /** The command that creates the user and the database of the URL. */
+  private String createBank(String security) {
+    String user = quoted(settings.getProperty("user"));
+    String database = quoted(settings.getProperty("PGDBNAME"));
+    return "cockroach sql %s --host=%s:%s".formatted(security, firstOf("PGHOST"), firstOf("PGPORT"))
+        + " --execute='CREATE USER IF NOT EXISTS "
+        + user
+        + "; CREATE DATABASE IF NOT EXISTS "
+        + database
+        + "; ALTER DATABASE "
+        + database
+        + " OWNER TO "
+        + user
+        + "'";
+  }
+
+  private String firstOf(String setting) {
+    return settings.getProperty(setting).split(",")[0];
+  }
+
+  /** A name as SQL inside single quotes takes it. */
+  private static String quoted(String name) {
+    return name.matches("[a-z_][a-z0-9_]*") ? name : '"' + name.replaceAll("[\"']", "") + '"';
   }
 
   private static String sqlState(Exception e) {

@@ -178,6 +178,6 @@ public final class LostUpdate implements Callable<Integer> {
       System.err.println(startException.advice);
       return 5;
     }
-    return e instanceof BankSecure.Failure f ? f.status : e instanceof ConnectionException ? 5 : 1;
+    return e instanceof IllegalArgumentException ? 2 : e instanceof ConnectionException ? 5 : 1;
   }
 }

@@ -143,7 +143,7 @@ public final class BankDoctor implements Callable<Integer> {
     String read = none ? "postgresql://maxroach@localhost:26257/bank" : given.strip();
     try {
       settings = BankSecure.settings(read);
-    } catch (BankSecure.Failure | IllegalArgumentException e) {
+    } catch (IllegalArgumentException e) {
       throw unreadable(read);
     }
     String secret = "(?<=[?&])(ssl)?password=[^&]*";
@@ -180,7 +180,7 @@ public final class BankDoctor implements Callable<Integer> {
         String advice = "Leave the password out, and have it, as it is, in PGPASSWORD:";
         String command = Mends.jbang("bank-doctor", plain, null);
         return new Examination.Broken("URL", seen, advice, command);
-      } catch (BankSecure.Failure e) {
+      } catch (IllegalArgumentException e) {
         // More than the password is wrong.
       }
     }

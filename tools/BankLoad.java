@@ -5,6 +5,7 @@
 //DEPS com.google.code.gson:gson:2.15.0
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
+//SOURCES LoadException.java
 //SOURCES AccountIds.java
 //SOURCES Audit.java
 //SOURCES LiveLine.java
@@ -148,8 +149,8 @@ public final class BankLoad implements Callable<Integer> {
     try {
       database =
           encrypted ? BankSecure.connect(settings, certificates) : BankInsecure.connect(settings);
-    } catch (BankInsecure.Failure e) {
-      throw new BankSecure.Failure(e.status, e.getMessage());
+    } catch (IllegalArgumentException e) {
+      throw new LoadException(2, e.getMessage());
     }
     // JDBI would look through each statement for templates, each time.
     database.configure(SqlStatements.class, all -> all.setTemplateEngine(TemplateEngine.NOP));
@@ -167,7 +168,7 @@ public final class BankLoad implements Callable<Integer> {
     int found = auditing.read(handle -> handle.select(two).mapTo(int.class).one());
     int asked = accounts != null ? accounts : found == 0 ? 1_000 : 0;
     if (transfers > 0 && found + asked < 2) {
-      throw new BankSecure.Failure(2, "a transfer needs two accounts: ask for --accounts=2");
+      throw new LoadException(2, "a transfer needs two accounts: ask for --accounts=2");
     }
     AtomicInteger chunks = new AtomicInteger();
     LongAdder made = new LongAdder();
@@ -248,7 +249,7 @@ public final class BankLoad implements Callable<Integer> {
     RuntimeException fault = null;
     if (!audit.fault().isEmpty()) {
       String also = unknown.isEmpty() ? "" : "; " + unknown();
-      fault = new BankSecure.Failure(4, audit.fault() + also);
+      fault = new LoadException(4, audit.fault() + also);
     }
     for (RuntimeException e : Arrays.asList(fault, failure, noAudit, untold)) {
       if (e != null) {
@@ -316,7 +317,7 @@ public final class BankLoad implements Callable<Integer> {
       }
     }
     if (!unknown.isEmpty()) {
-      throw new BankSecure.Failure(3, unknown());
+      throw new LoadException(3, unknown());
     }
     RuntimeException failure = failureOf(() -> ends.forEach(CompletableFuture::join));
     if (failure != null) {
@@ -360,10 +361,8 @@ public final class BankLoad implements Callable<Integer> {
   private <R> R commit(BankSecure.Session session, String name, Function<Handle, R> change) {
     try {
       return session.commit(name, change);
-    } catch (BankSecure.Failure e) {
-      if (e.status == 3) {
-        unknown.add(name);
-      }
+    } catch (BankSecure.UnknownOutcomeException e) {
+      unknown.add(name);
       throw e;
     }
   }
@@ -521,10 +520,10 @@ public final class BankLoad implements Callable<Integer> {
     if (!isInRange) {
       String ranges =
           "--accounts takes 0 to 10,000,000, --concurrency 1 to 1,000, no number less than 0";
-      throw new BankSecure.Failure(2, ranges);
+      throw new LoadException(2, ranges);
     }
     if (report != null && !Report.canBeWritten(report)) {
-      throw new BankSecure.Failure(2, "--report names no file that can be written");
+      throw new LoadException(2, "--report names no file that can be written");
     }
   }
 
@@ -535,7 +534,7 @@ public final class BankLoad implements Callable<Integer> {
     if (e instanceof ParameterException) {
       // What stands behind may be a password.
       reason = reason.replaceFirst("(=|://|:(?! )|', ).*", "$1…");
-    } else if (status == 5 && !(e instanceof BankSecure.Failure)) {
+    } else if (status == 5 && !(e instanceof LoadException)) {
       reason = filled("cannot connect to {hosts}, database {database}, user {user}: ") + reason;
     }
     PrintWriter err = command.commandLine().getErr();
@@ -547,12 +546,17 @@ public final class BankLoad implements Callable<Integer> {
   }
 
   private static int status(Exception e) {
-    if (e instanceof BankSecure.Failure failure) {
+    if (e instanceof LoadException failure) {
       return failure.status;
     }
+    if (e instanceof BankSecure.UnknownOutcomeException) {
+      return 3;
+    }
     String state = e.getCause() instanceof SQLException s ? "" + s.getSQLState() : "";
-    boolean lost = state.matches("08...|28...|3[DF]000|40003|53300|57P0.|58C0.");
-    return e instanceof ParameterException ? 2 : lost || e instanceof ConnectionException ? 5 : 1;
+    boolean lost = state.matches("08...|28...|3[DF]000|42602|57014|40003|53300|57P0.|58C0.");
+    return e instanceof ParameterException || e instanceof IllegalArgumentException
+        ? 2
+        : lost || e instanceof ConnectionException ? 5 : 1;
   }
 
   /** What the server said or, where it said nothing, the innermost cause; in one line. */

@@ -1,6 +1,6 @@
 //DEPS org.webjars.npm:uplot:1.6.30
 //FILES BankLoad.html
-//SOURCES ../BankSecure.java
+//SOURCES LoadException.java
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -33,7 +33,7 @@ final class Report {
               .replace("/* result */", json);
       Files.writeString(file, page);
     } catch (IOException e) {
-      throw new BankSecure.Failure(1, "the report was not written: " + e);
+      throw new LoadException(1, "the report was not written: " + e);
     }
   }
 

@@ -1,4 +1,5 @@
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
 import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -14,6 +15,11 @@ abstract class EachServer {
 
   /** The shared server, on which each test creates a database of its own. */
   Server server;
+
+  @BeforeParameterizedClassInvocation
+  static void startServer(ServerKind kind) {
+    kind.shared();
+  }
 
   @BeforeEach
   void findServer() {

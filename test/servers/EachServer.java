@@ -25,4 +25,11 @@ abstract class EachServer {
   void findServer() {
     server = kind.shared();
   }
+
+  /** The shared server of the same database that demands TLS. */
+  Server secureServer() {
+    return kind.isCockroach()
+        ? ServerKind.COCKROACHDB_SECURE.shared()
+        : ServerKind.POSTGRESQL_SECURE.shared();
+  }
 }

@@ -19,8 +19,15 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(120)
 class BasicTest {
 
-  /** What every good run prints. */
-  static final String OUTPUT = "1 1000\n2 250\n1 900\n2 350\n";
+  /** What every successful run prints. */
+  static final String OUTPUT =
+      """
+      before: account 1 holds 1,000
+      before: account 2 holds 250
+      Transferred 100 from account 1 to account 2.
+      after: account 1 holds 900
+      after: account 2 holds 350
+      """;
 
   @TempDir Path temporary;
 

@@ -176,7 +176,7 @@ final class DoctorStage implements AutoCloseable {
           BankSecure.createTables(session);
           session.read(BankSecure::accountIds);
           session.commit("", h -> BankSecure.insertAccounts(h, new long[] {1}, new long[] {1}));
-          session.read(BankSecure::total);
+          session.read(BankSecure::totalBalance);
         }
         return "";
       } catch (RuntimeException e) {

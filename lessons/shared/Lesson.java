@@ -2,6 +2,7 @@
 //SOURCES ../../BankInsecure.java
 //SOURCES ../../BankSecure.java
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.List;
@@ -136,8 +137,12 @@ abstract class Lesson implements Callable<Integer> {
   /** What the innermost cause says, which is the database or the network. */
   private static String reason(Exception e) {
     Throwable innermost = causes(e).reduce((outer, inner) -> inner).orElse(e);
-    return printable(
-        Objects.requireNonNullElse(innermost.getMessage(), "the server closed the connection"));
+    boolean isClosed = innermost instanceof IOException && innermost.getMessage() == null;
+    return printable(isClosed ? "the server closed the connection" : message(innermost));
+  }
+
+  private static String message(Throwable e) {
+    return Objects.requireNonNullElse(e.getMessage(), e.toString());
   }
 
   private static Stream<Throwable> causes(Throwable e) {

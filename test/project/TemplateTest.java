@@ -38,10 +38,9 @@ class TemplateTest {
       assertEquals("Runs today: 1.\n", shell.runQuietly(command, folder));
       assertEquals("Runs today: 2.\n", shell.runQuietly(command, folder));
       String counted = "SELECT (SELECT count(*) FROM runs) = 2 AND sum(runs) = 2 FROM run_counts";
-      assertTrue(
-          cluster
-              .asSuperuser()
-              .withHandle(root -> root.select(counted).mapTo(Boolean.class).one()));
+      boolean isTrue =
+          cluster.asSuperuser().withHandle(root -> root.select(counted).mapTo(boolean.class).one());
+      assertTrue(isTrue);
     }
   }
 

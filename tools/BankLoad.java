@@ -5,12 +5,12 @@
 //DEPS com.google.code.gson:gson:2.15.0
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
-//SOURCES LoadException.java
-//SOURCES AccountIds.java
-//SOURCES Audit.java
-//SOURCES LiveLine.java
-//SOURCES Report.java
-//SOURCES Tally.java
+//SOURCES load/LoadException.java
+//SOURCES load/AccountIds.java
+//SOURCES load/Audit.java
+//SOURCES load/LiveLine.java
+//SOURCES load/LoadReport.java
+//SOURCES load/LoadStatistics.java
 
 import com.google.gson.*;
 import java.io.*;
@@ -107,7 +107,7 @@ public final class BankLoad implements Callable<Integer> {
   private boolean cockroach;
   private long[] accountIds;
   private Audit audit;
-  private volatile Tally load = new Tally(0);
+  private volatile LoadStatistics load = new LoadStatistics(0);
   private volatile boolean halted;
   private volatile boolean interrupted;
   private double haltedAtSecond = Double.MAX_VALUE;
@@ -172,7 +172,7 @@ public final class BankLoad implements Callable<Integer> {
     }
     AtomicInteger chunks = new AtomicInteger();
     LongAdder made = new LongAdder();
-    load = new Tally(0);
+    load = new LoadStatistics(0);
     runAll(
         session -> createAccounts(session, asked, chunks, made),
         () -> show("%,d of %,d accounts".formatted(made.sum(), asked)));
@@ -220,11 +220,11 @@ public final class BankLoad implements Callable<Integer> {
   private void makeTransfers() {
     RuntimeException failure = null;
     if (!warmUp.isZero()) {
-      load = new Tally(rate);
+      load = new LoadStatistics(rate);
       failure = failureOf(() -> makeTransfers(warmUp, transfers == 0 ? 0 : Long.MAX_VALUE));
     }
     long warmedUp = load.committed();
-    load = new Tally(rate);
+    load = new LoadStatistics(rate);
     CompletableFuture<Void> auditor = CompletableFuture.completedFuture(null);
     if (!auditsAtTheEnd) {
       auditor = CompletableFuture.runAsync(() -> audit.watch(load, () -> !halted));
@@ -430,7 +430,7 @@ public final class BankLoad implements Callable<Integer> {
       command.commandLine().getOut().println(text);
     }
     if (report != null) {
-      Report.write(text, report);
+      LoadReport.write(text, report);
     }
   }
 
@@ -522,7 +522,7 @@ public final class BankLoad implements Callable<Integer> {
           "--accounts takes 0 to 10,000,000, --concurrency 1 to 1,000, no number less than 0";
       throw new LoadException(2, ranges);
     }
-    if (report != null && !Report.canBeWritten(report)) {
+    if (report != null && !LoadReport.canBeWritten(report)) {
       throw new LoadException(2, "--report names no file that can be written");
     }
   }

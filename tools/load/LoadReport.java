@@ -1,5 +1,5 @@
 //DEPS org.webjars.npm:uplot:1.6.30
-//FILES BankLoad.html
+//FILES LoadReport.html
 //SOURCES LoadException.java
 
 import java.io.IOException;
@@ -9,11 +9,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** The result of a load as one page of charts, which needs no network and no other file. */
-final class Report {
+final class LoadReport {
 
   private static final String CHART = "META-INF/resources/webjars/uplot/1.6.30/dist/uPlot";
 
-  private Report() {}
+  private LoadReport() {}
 
   /** Whether there can be a file with this path; tried before a load that may take hours. */
   static boolean canBeWritten(Path file) {
@@ -27,7 +27,7 @@ final class Report {
   static void write(String json, Path file) {
     try {
       String page =
-          read("BankLoad.html")
+          read("LoadReport.html")
               .replace("/* uPlot.css */", read(CHART + ".min.css"))
               .replace("/* uPlot.js */", read(CHART + ".iife.min.js"))
               .replace("/* result */", json);
@@ -38,7 +38,7 @@ final class Report {
   }
 
   private static String read(String resource) throws IOException {
-    try (InputStream in = Report.class.getResourceAsStream("/" + resource)) {
+    try (InputStream in = LoadReport.class.getResourceAsStream("/" + resource)) {
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     }
   }

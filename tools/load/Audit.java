@@ -1,5 +1,5 @@
-//SOURCES ../BankSecure.java
-//SOURCES Tally.java
+//SOURCES ../../BankSecure.java
+//SOURCES LoadStatistics.java
 
 import java.math.BigDecimal;
 import java.util.LinkedHashMap;
@@ -56,7 +56,7 @@ final class Audit {
   }
 
   /** Checks about once a second, a tenth of the time at most, until not wanted or at a fault. */
-  void watch(Tally load, BooleanSupplier isWanted) {
+  void watch(LoadStatistics load, BooleanSupplier isWanted) {
     // CockroachDB is asked for what was some seconds ago, which is in no transfer's way.
     int age = cockroach ? 5 : 0;
     double next = 1 + age;
@@ -100,7 +100,7 @@ final class Audit {
     String when = age > 0 ? " AS OF SYSTEM TIME '-" + age + "s'" : "";
     return session.read(
         handle -> {
-          double second = Tally.rounded(clock.getAsDouble() - age);
+          double second = LoadStatistics.rounded(clock.getAsDouble() - age);
           if (!cockroach) {
             handle.execute(snapshot + " REPEATABLE READ");
           }

@@ -1,5 +1,5 @@
 //DEPS org.hdrhistogram:HdrHistogram:2.2.2
-//SOURCES ../BankSecure.java
+//SOURCES ../../BankSecure.java
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -19,7 +19,7 @@ import org.HdrHistogram.Recorder;
  * What a load did since this was made, second by second, in the names and units of BankLoad's JSON.
  * Its workers count on any thread; all else is for one thread.
  */
-final class Tally {
+final class LoadStatistics {
 
   private static final long LONGEST_NANOS = 200_000_000_000_000L;
 
@@ -42,7 +42,7 @@ final class Tally {
   private double rowAt;
 
   /** Begins now, to measure so many transfers a second, or as many as go if that is 0. */
-  Tally(int rate) {
+  LoadStatistics(int rate) {
     shortestGap = rate == 0 ? 0.5 : Math.max(0.5, 5.0 / rate);
   }
 

@@ -273,7 +273,7 @@ public final class BankLoad implements Callable<Integer> {
               return;
             }
             transfer(session, number, seed + number - first);
-            load.committed(System.nanoTime() - due);
+            load.committed(due);
           }
         };
     runAll(work, this::showLoad);

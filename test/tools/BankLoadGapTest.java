@@ -41,7 +41,9 @@ class BankLoadGapTest {
         LocalCluster.builder().setting("track_commit_timestamp", "on").start()) {
       Bank bank = Watch.bankWithAccounts(server, 1_000);
       busy.forEach(Thread::start);
-      String[] arguments = {"--json", "--warm-up=1s", "--duration=6s", "--concurrency=4", "--url=" + bank.url()};
+      String[] arguments = {
+        "--json", "--warm-up=1s", "--duration=6s", "--concurrency=4", "--url=" + bank.url()
+      };
       try (Script.Running running = Script.of("BankLoad", arguments).start()) {
         Watch.of(bank).awaitTransfers(500);
         lockAccounts(bank, 1_200);
@@ -95,7 +97,8 @@ class BankLoadGapTest {
   }
 
   private static void assertSame(List<Pause> pauses, List<Pause> gaps) {
-    String both = "gaps " + gaps + ", pauses " + pauses.stream().filter(p -> p.length() > 0.3).toList();
+    String both =
+        "gaps " + gaps + ", pauses " + pauses.stream().filter(p -> p.length() > 0.3).toList();
     for (Pause gap : gaps) {
       assertTrue(pauses.stream().anyMatch(gap::isNear), both);
     }

@@ -85,6 +85,11 @@ final class LoadStatistics {
     return committed.sum();
   }
 
+  /** The retries counted so far, without those of the row that is not complete. */
+  long retries() {
+    return allRetries.values().stream().mapToLong(each -> each).sum();
+  }
+
   /** The seconds since it began. */
   double seconds() {
     return (System.nanoTime() - start) / 1e9;
@@ -104,6 +109,11 @@ final class LoadStatistics {
   /** Ends the last gap and the last row. */
   void end() {
     addRow(second(endGap()));
+  }
+
+  /** The second at which it ended. */
+  double endedAtSecond() {
+    return rounded(rowAt);
   }
 
   /** The second at which this time of System.nanoTime was, which may be before the first. */

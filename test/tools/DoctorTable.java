@@ -23,9 +23,9 @@ final class DoctorTable {
   private static final String CERTIFICATE = "certs/client.maxroach.crt";
   private static final String KEY = "certs/client.maxroach.key";
   private static final String AUTHORITY = "certs/ca.crt";
-  private static final String CERT = "cockroach cert create-client maxroach ";
+  private static final String CERT = "…cockroach cert create-client maxroach ";
   private static final String DIRS =
-      "--certs-dir={folder}/certs --ca-key={folder}/my-safe-directory/ca.key ";
+      "--certs-dir={folder}/certs --ca-key={folder}/my-safe-directory/ca.key";
   private static final String SQL = "cockroach sql --insecure --host=localhost:{port} …";
   private static final String SECURE_SQL =
       "cockroach sql --certs-dir={folder}/certs --host=localhost:{port} …";
@@ -93,44 +93,44 @@ final class DoctorTable {
                 "one of two hosts is down",
                 "--url=postgresql://maxroach@localhost:{port},127.0.0.1:1/bank")
             .names("host", "127.0.0.1:1: Connection refused")
-            .fixedWith("Start the server, or correct host and port in the URL:…", URL),
+            .fixedWith("Start the server, or correct the host and the port in the URL:…", URL),
         error(
                 "one of two hosts is unknown",
                 "--url=postgresql://maxroach@no-such-host.invalid,localhost:{port}/bank")
-            .names("host", "no-such-host.invalid:26257: the network knows no such name")
+            .names("host", "no-such-host.invalid:26257: the name is not known")
             .fixedWith("Correct the host in the URL.", URL),
         error(
                 "one of two hosts is no database",
                 "--url=postgresql://maxroach@localhost:{port},localhost:{web}/bank")
-            .names("protocol", "localhost:{web} is no PostgreSQL or CockroachDB: it says HTTP/1.1…")
+            .names("protocol", "localhost:{web} speaks HTTP, not PostgreSQL's protocol: HTTP/1.1…")
             .fixedWith(
-                "Correct host and port in the URL: CockroachDB takes SQL at port 26257.", URL),
+                "…orrect the…URL: CockroachDB takes SQL on 26257.", URL),
         error("an unknown host", "--url=postgresql://maxroach@no-such-host.invalid:{port}/bank")
-            .names("host", "no-such-host.invalid:{port}: the network knows no such name")
+            .names("host", "no-such-host.invalid:{port}: the name is not known")
             .fixedWith("Correct the host in the URL.", URL)
             .row(
-                "✗ host … the network knows no such name",
-                "the network knows no such name",
-                "correct the host"),
+                "✗ host … the name is not known",
+                "The network does not know the host's name.",
+                "Correct the host in the URL."),
         error("never answers")
             .at(DoctorCase.Place.SILENT)
-            .names("protocol", "localhost:{port} is no PostgreSQL or CockroachDB: Read timed out")
-            .advises("Correct host and port in the URL: CockroachDB takes SQL at port 26257.")
+            .names("protocol", "localhost:{port} accepts connections, and says nothing: Read timed out")
+            .advises("…orrect the…URL: CockroachDB takes SQL on 26257.")
             .row(
                 "… timed out",
                 "something listens and does not answer",
                 "check that it is a database, and the firewall"),
         error("hangs up", PLAIN)
             .at(DoctorCase.Place.RUDE)
-            .names("protocol", "localhost:{port} is no PostgreSQL or CockroachDB: …")
-            .advises("Correct host and port in the URL: CockroachDB takes SQL at port 26257."),
+            .names("protocol", "localhost:{port} closes each connection…")
+            .advises("…orrect the…URL: CockroachDB takes SQL on 26257."),
         error("speaks HTTP", PLAIN)
             .at(DoctorCase.Place.WEB)
             .names(
                 "protocol",
-                "localhost:{port} is no PostgreSQL or CockroachDB: it says HTTP/1.1 400 Bad"
+                "localhost:{port} speaks HTTP, not PostgreSQL's protocol: HTTP/1.1 400 Bad"
                     + " Request…")
-            .advises("Correct host and port in the URL: CockroachDB takes SQL at port 26257.")
+            .advises("…orrect the…URL: CockroachDB takes SQL on 26257.")
             .row(
                 "Protocol error. …",
                 "something listens there that is no database",
@@ -139,12 +139,12 @@ final class DoctorTable {
             .at(DoctorCase.Place.PATIENT_WEB)
             .names(
                 "protocol",
-                "localhost:{port} is no PostgreSQL or CockroachDB: it says HTTP/1.0 200 OK…")
-            .advises("Correct host and port in the URL: CockroachDB takes SQL at port 26257."),
+                "localhost:{port} speaks HTTP, not PostgreSQL's protocol: HTTP/1.0 200 OK…")
+            .advises("…orrect the…URL: CockroachDB takes SQL on 26257."),
         error("speaks first, and would forge a check", PLAIN)
             .at(DoctorCase.Place.TALKATIVE)
             .names("protocol", "localhost:{port} is no PostgreSQL or CockroachDB: it says gone…")
-            .advises("Correct host and port in the URL: CockroachDB takes SQL at port 26257."),
+            .advises("…orrect the…URL: CockroachDB takes SQL on 26257."),
         error("a server without TLS, and a URL that wants it", URL + "?sslmode=verify-full")
             .at(DoctorCase.Place.INSECURE)
             .names("protocol", "localhost:{port} has no TLS: that cluster is insecure")
@@ -160,8 +160,8 @@ final class DoctorTable {
                 "an insecure cluster",
                 "`BankInsecure.java`; for `bank-load` a URL with `?sslmode=disable`"),
         error("a server with nothing but TLS", PLAIN)
-            .names("protocol", "that cluster is secure: …no encryption…")
-            .fixedWith("Ask for encryption:…", URL, "--certs-dir={folder}/certs")
+            .names("protocol", "…no encryption…")
+            .fixedWith("That cluster is secure. Ask for encryption:…", URL, "--certs-dir={folder}/certs")
             .row(
                 "… no encryption",
                 "a secure cluster; CockroachDB says `secure mode`",
@@ -170,7 +170,7 @@ final class DoctorTable {
             .database("ALTER DATABASE {database} CONNECTION LIMIT 0")
             .names("login", "…too many connections…53300…")
             .fixedByHand(
-                "End what holds the connections, or wait for that.",
+                "Close other connections, wait for that, or allow more.",
                 "ALTER DATABASE {database} CONNECTION LIMIT -1")
             .row(
                 "… too many connections …",
@@ -182,14 +182,14 @@ final class DoctorTable {
     List<DoctorCase> cases = new ArrayList<>();
     cases.add(
         missingAuthority(
-                "the CA of another cluster", "server", "… of CN=Cockroach CA, O=Cockroach, and…")
+                "the CA of another cluster", "server", "… by CN=Cockroach CA, O=Cockroach, and…")
             .certs((certs, ca) -> new Certificates().writeAuthority(certs))
             .row(
                 "Signature does not match.",
                 "the server's certificate is of another CA than `ca.crt`",
                 "this cluster's `ca.crt`"));
     cases.add(
-        missingAuthority("no CA", "CA", "…root.crt cannot be used: there is no such file")
+        missingAuthority("no CA", "CA", "there is no …ca.crt, and Java does not trust CN=Cockroach CA, O=Cockroach")
             .without(AUTHORITY)
             .row(
                 "….postgresql/root.crt (No such file or directory)",
@@ -208,7 +208,7 @@ final class DoctorTable {
         missingAuthority("a key for a CA", "CA", "…ca.crt cannot be used: …")
             .copied(KEY, AUTHORITY));
     cases.add(
-        missingAuthority("the CA's certificate lies elsewhere", "server", "…and not of that CA")
+        missingAuthority("the CA's certificate lies elsewhere", "server", "…and not by that CA")
             .before(
                 (folder, stage) ->
                     stage.authority.writeAll(Files.createDirectory(folder.resolve("home/certs"))))
@@ -219,12 +219,12 @@ final class DoctorTable {
       cases.add(
           error(given + " for the folder", "--certs-dir=" + given)
               .before((folder, stage) -> stage.authority.writeAll(folder.resolve("home/certs")))
-              .names("server", "localhost:{port} shows a certificate of …, and not of that CA")
+              .names("server", "localhost:{port} has a certificate by …, and not by that CA")
               .fixedBy("jbang bank-doctor --url=… --certs-dir={folder}/home/certs"));
     }
     cases.add(
         error("sslrootcert=system", URL + "?sslrootcert=system", "--certs-dir={folder}/certs")
-            .names("server", "localhost:{port} shows a certificate of …, and not of that CA")
+            .names("server", "localhost:{port} has a certificate by …, and not by that CA")
             .fixedBy(
                 "jbang bank-doctor --url=postgresql://maxroach@localhost:{port}/bank"
                     + " --certs-dir={folder}/certs"));
@@ -242,13 +242,13 @@ final class DoctorTable {
 
   private static List<DoctorCase> servers2() {
     return List.of(
-        badServer("an expired certificate of the server", "…it ended at …, and here it is …")
+        badServer("an expired certificate of the server", "bad certificate: it expired at …; the clock here says …")
             .showing(leaf -> leaf.expired(), "localhost")
             .row(
                 "NotAfter: …",
                 "the server's certificate has ended, or not begun",
                 "`cockroach cert create-node`, or the clock set right"),
-        badServer("a certificate of tomorrow of the server", "…it begins at …, and here it is …")
+        badServer("a certificate of tomorrow of the server", "bad certificate: it is valid from …; the clock here says …")
             .showing(leaf -> leaf.notYetValid(), "localhost")
             .row(
                 "NotBefore: …",
@@ -266,7 +266,7 @@ final class DoctorTable {
                 "an address for a certificate of a name",
                 "--url=postgresql://maxroach@127.0.0.1:{port}/bank")
             .showing(leaf -> leaf, "localhost")
-            .names("server", "127.0.0.1:{port} shows a certificate for localhost only")
+            .names("server", "127.0.0.1:{port} has a certificate for localhost only")
             .fixedBy(
                 "jbang bank-doctor --url=postgresql://maxroach@localhost:{port}/bank"
                     + " --certs-dir={folder}/certs"));
@@ -292,19 +292,19 @@ final class DoctorTable {
     cases.add(
         badClient("a folder", "…crt cannot be used: …")
             .asDirectory(CERTIFICATE)
-            .fixedBy("mv … && " + CERT + DIRS));
+            .fixedBy(CERT + DIRS));
     cases.add(
-        badClient("expired", "…crt cannot be used: it ended at …, and here it is …")
+        badClient("expired", "…crt cannot be used: it expired at …; the clock here says …")
             .certs((certs, ca) -> ca.client("maxroach").expired().write(certs))
             .row(
                 "✗ client … cannot be used: it ended at …",
                 "the client's certificate has ended; the server just hangs up",
                 "`cockroach cert create-client`"));
     cases.add(
-        badClient("of tomorrow", "…crt cannot be used: it begins at …, and here it is …")
+        badClient("of tomorrow", "…crt cannot be used: it is valid from …; the clock here says …")
             .certs((certs, ca) -> ca.client("maxroach").notYetValid().write(certs)));
     cases.add(
-        badClient("of another CA", "…is of CN=Other CA, O=Other, and not of this CA…")
+        badClient("of another CA", "…is by CN=Other CA, O=Other, and not by this CA…")
             .certs(
                 (certs, ca) ->
                     new Certificates("O=Other, CN=Other CA").client("maxroach").write(certs))
@@ -314,10 +314,10 @@ final class DoctorTable {
                 "the certificates of this cluster"));
     cases.add(
         badClient(
-                "of another CA of the same name", "…is of CN=Cockroach CA, …, and not of this CA…")
+                "of another CA of the same name", "…is by CN=Cockroach CA, …, and not by this CA…")
             .certs((certs, ca) -> new Certificates().client("maxroach").write(certs)));
     cases.add(
-        badClient("self-signed", "…is of CN=maxroach, …, and not of this CA…")
+        badClient("self-signed", "…is by CN=maxroach, …, and not by this CA…")
             .certs((certs, ca) -> ca.client("maxroach").selfSigned().write(certs)));
     cases.add(
         badClient("of another user", "…is for CN=root, O=Cockroach, and not for maxroach…")
@@ -371,7 +371,7 @@ final class DoctorTable {
     cases.add(
         badKey("a folder", "…key cannot be used: it is a folder")
             .asDirectory(KEY)
-            .fixedBy("mv … && " + CERT + DIRS));
+            .fixedBy(CERT + DIRS));
     cases.add(badKey("the certificate", "…key cannot be used: …").copied(CERTIFICATE, KEY));
     cases.add(badKey("OpenSSH's", "…key cannot be used: …").with(KEY, pem("OPENSSH PRIVATE KEY")));
     cases.add(
@@ -685,14 +685,14 @@ final class DoctorTable {
     return error(name)
         .names(check, seen)
         .fixedByHand(
-            "Copy ca.crt, as the nodes of that cluster have it, to {folder}/certs.",
+            "Copy ca.crt from a node of that cluster to {folder}/certs.",
             (folder, stage) -> stage.authority.writeAuthority(folder.resolve("certs")));
   }
 
   private static DoctorCase badServer(String name, String seen) {
     return error(name)
-        .names("server", "localhost:{port} shows a certificate " + seen)
-        .fixedBy("cockroach cert create-node … " + DIRS + " && pkill -HUP -x cockroach");
+        .names("server", "localhost:{port} has a " + seen)
+        .fixedBy("mv … && cockroach cert create-node … " + DIRS + " && pkill -HUP -x cockroach");
   }
 
   private static DoctorCase badClient(String name, String seen) {

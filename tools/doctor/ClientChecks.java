@@ -70,10 +70,12 @@ final class ClientChecks {
       if (identity.isKeyStore()) {
         throw badKeyStore(Reason.of(e));
       }
-      throw badCertificate(file, Files.exists(file) ? Reason.of(e) : "there is no such file");
+      throw Files.exists(file)
+          ? badCertificate(file, Reason.of(e))
+          : badCertificate(expected(file), "there is no such file");
     }
     if (chain.length == 0) {
-      throw identity.isKeyStore() ? badKeyStore("") : badCertificate(file, "it holds none");
+      throw identity.isKeyStore() ? badKeyStore("") : badCertificate(file, "it holds no certificate");
     }
     Certificate own = new Certificate(chain[0]);
     if (!own.isTimely()) {
@@ -82,6 +84,13 @@ final class ClientChecks {
     String seen = "%s is for %s, expires %s";
     examination.pass("client", seen, file, own.subject(), own.expiry());
     return chain;
+  }
+
+  /** The file where a user expects the certificate, and not where pgjdbc looks last. */
+  private Path expected(Path file) {
+    return settings.containsKey("sslcert")
+        ? file
+        : fixes.certificates().resolve("client." + user + ".crt");
   }
 
   private static X509Certificate[] missing(Path file) throws IOException {
@@ -139,6 +148,9 @@ final class ClientChecks {
   // ---- The key ----
 
   private void checkKey(X509Certificate certificate) {
+    if (Files.isDirectory(key)) {
+      throw createAnother(key + " cannot be used: it is a folder");
+    }
     try {
       BaseX509KeyManager.validateKeyFilePermissions(key);
     } catch (SQLException e) {

@@ -344,7 +344,10 @@ final class Diagnosis {
     if (!clientChecks.hasFiles()) {
       examination.skip("client", "there is none");
       examination.skip("key", "there is none");
-      boolean isNothing = Reason.of(e).contains("no password was provided");
+      boolean isNothing =
+          isAboutUser
+              && !settings.containsKey("password")
+              && Reason.of(e).matches("(?s).*(no password was provided|certificate).*");
       if (isNothing) {
         examination.forget("client");
         return clientChecks.nothingToLogInWith();

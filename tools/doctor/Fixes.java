@@ -78,7 +78,8 @@ final class Fixes {
   }
 
   /** Runs the doctor with the CA in another folder. */
-  String authorityIn(Path other, boolean isInUrl) {
+  String authorityIn(Path other) {
+    boolean isInUrl = ("" + url).contains("sslrootcert=");
     DoctorUrl changed =
         isInUrl ? url.with("sslrootcert", other.resolve("ca.crt").toString()) : url;
     return jbang("bank-doctor", changed, isInUrl ? folder : other.toString());

@@ -81,7 +81,7 @@ final class ServerChecks {
       try {
         if (chain != null) {
           Certificate.authorities(other.resolve("ca.crt")).checkServerTrusted(chain, "UNKNOWN");
-          String command = fixes.authorityIn(other, settings.containsKey("sslrootcert"));
+          String command = fixes.authorityIn(other);
           String advice = "The right one is in " + other + ":";
           return new Examination.Finding(check, seen, advice, command);
         }
@@ -127,6 +127,12 @@ final class ServerChecks {
     if (Certificate.isAboutPurpose(refusal)) {
       String seen = host + " has a bad certificate: " + Reason.of(refusal);
       return wrongCertificate(host, seen);
+    }
+    if (usesJavasAuthorities() && settings.containsKey("sslcert")) {
+      String seen = "there is no %s, and Java does not trust %s";
+      seen = seen.formatted(folder.resolve("ca.crt"), own.issuer());
+      examination.forget("CA");
+      return untrusted("CA", seen, host);
     }
     String seen = host + " has a certificate by " + own.issuer() + ", and not by that CA";
     return untrusted("server", seen, host);

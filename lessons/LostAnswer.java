@@ -6,7 +6,6 @@
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
 
-import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.*;
 import java.net.*;
 import java.nio.file.Path;
@@ -41,9 +40,8 @@ public final class LostAnswer implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     if (url == null) {
-      try (EmbeddedPostgres postgres = BankBasic.Database.postgres().start()) {
-        int port = postgres.getPort();
-        return teach("postgresql://postgres@localhost:" + port + "/postgres?sslmode=disable");
+      try (var database = BankBasic.EmbeddedDatabase.start()) {
+        return teach(database.url());
       }
     }
     return teach(url);
@@ -175,6 +173,10 @@ public final class LostAnswer implements Callable<Integer> {
 
   private static int report(Exception e) {
     System.err.println("error: " + (e.getCause() == null ? e : e.getCause()).getMessage());
+    if (e instanceof BankBasic.EmbeddedDatabase.StartException startException) {
+      System.err.println(startException.advice);
+      return 5;
+    }
     return e instanceof IllegalArgumentException ? 2 : e instanceof ConnectionException ? 5 : 1;
   }
 }

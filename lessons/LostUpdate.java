@@ -6,7 +6,6 @@
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
 
-import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.*;
@@ -41,8 +40,8 @@ public final class LostUpdate implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     if (url == null) {
-      try (EmbeddedPostgres postgres = BankBasic.Database.postgres().start()) {
-        return teach(Jdbi.create(postgres.getPostgresDatabase()));
+      try (var database = BankBasic.EmbeddedDatabase.start()) {
+        return teach(BankInsecure.connect(BankInsecure.settings(database.url())));
       }
     }
     Properties settings = BankSecure.settings(url);
@@ -175,6 +174,10 @@ public final class LostUpdate implements Callable<Integer> {
 
   private static int report(Exception e) {
     System.err.println("error: " + (e.getCause() == null ? e : e.getCause()).getMessage());
+    if (e instanceof BankBasic.EmbeddedDatabase.StartException startException) {
+      System.err.println(startException.advice);
+      return 5;
+    }
     return e instanceof IllegalArgumentException ? 2 : e instanceof ConnectionException ? 5 : 1;
   }
 }

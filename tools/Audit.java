@@ -81,7 +81,7 @@ final class Audit {
     for (long number = 0; number < begun; number += 1_000) {
       LongStream some = LongStream.range(number, Math.min(number + 1_000, begun));
       Object ids = some.mapToObj(id).toArray(UUID[]::new);
-      found += session.read(handle -> handle.select(count, ids).mapTo(long.class).one());
+      found += session.run(handle -> handle.select(count, ids).mapTo(long.class).one());
     }
     last = check(() -> second, 0);
     inLedger = found;
@@ -98,7 +98,7 @@ final class Audit {
   private Check check(DoubleSupplier clock, int age) {
     String snapshot = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, ISOLATION LEVEL";
     String when = age > 0 ? " AS OF SYSTEM TIME '-" + age + "s'" : "";
-    return session.read(
+    return session.run(
         handle -> {
           double second = Tally.rounded(clock.getAsDouble() - age);
           if (!cockroach) {

@@ -119,7 +119,7 @@ public final class BankLoad implements Callable<Integer> {
     // A large table takes longer to read than a transfer may take.
     int patience = Math.max(60, retryTimeout);
     try (BankSecure.Session auditing = session(patience, retry -> {})) {
-      String product = auditing.read(BankSecure::version);
+      String product = auditing.run(BankSecure::version);
       cockroach = product.startsWith("CockroachDB");
       result.put("product", product);
       boolean encrypted = result.get("encrypted").equals(true);
@@ -128,7 +128,7 @@ public final class BankLoad implements Callable<Integer> {
               + (encrypted ? "certificate verified." : "not encrypted."));
       while (sessions.size() < concurrency) {
         // Inside the loop of another, which waits where the server has no room for one more.
-        sessions.add(auditing.read(handle -> session(retryTimeout, retry -> load.retried(retry))));
+        sessions.add(auditing.run(handle -> session(retryTimeout, retry -> load.retried(retry))));
       }
       createAccounts(auditing);
       makeTransfers();
@@ -165,7 +165,7 @@ public final class BankLoad implements Callable<Integer> {
   private void createAccounts(BankSecure.Session auditing) {
     BankSecure.createTables(auditing);
     String two = "SELECT count(*) FROM (SELECT 1 FROM accounts LIMIT 2) AS found";
-    int found = auditing.read(handle -> handle.select(two).mapTo(int.class).one());
+    int found = auditing.run(handle -> handle.select(two).mapTo(int.class).one());
     int asked = accounts != null ? accounts : found == 0 ? 1_000 : 0;
     if (transfers > 0 && found + asked < 2) {
       throw new LoadException(2, "a transfer needs two accounts: ask for --accounts=2");
@@ -182,7 +182,7 @@ public final class BankLoad implements Callable<Integer> {
     result.put("accountsBefore", audit.first().accounts() - made.sum());
     result.put("accountsCreated", made.sum());
     print("Accounts: {accountsBefore} found, {accountsCreated} created.");
-    accountIds = auditing.read(AccountIds::read);
+    accountIds = auditing.run(AccountIds::read);
   }
 
   /** Creates accounts by the thousand, until none is left for this worker. */

@@ -64,6 +64,7 @@ import org.jdbi.v3.core.Jdbi;
 import org.jdbi.v3.core.JdbiException;
 import org.jdbi.v3.core.mapper.reflect.ConstructorMapper;
 import org.jdbi.v3.core.transaction.TransactionIsolationLevel;
+import org.postgresql.Driver;
 import org.tukaani.xz.XZInputStream;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -311,16 +312,8 @@ public final class BankBasic implements Callable<Integer> {
 
     /** Takes a URL as CockroachDB prints it: pgjdbc wants the user apart from the host. */
     static Jdbi connect(String url) {
-      URI uri = URI.create("");
-      try {
-        uri = new URI(url.replaceFirst("^jdbc:", ""));
-      } catch (URISyntaxException e) {
-        // Its message would print the password.
-      }
+      URI uri = parse(url.replaceFirst("^jdbc:", ""));
       String authority = uri.getRawAuthority();
-      if (authority == null || !uri.getScheme().matches("postgres(ql)?|cockroachdb")) {
-        throw new IllegalArgumentException("the URL is not like postgresql://user@host:26257/bank");
-      }
       int at = authority.lastIndexOf('@');
       String[] login = authority.substring(0, Math.max(0, at)).split(":", 2);
       String hosts =
@@ -339,8 +332,29 @@ public final class BankBasic implements Callable<Integer> {
       settings.setProperty("scramMaxIterations", "200000");
       settings.setProperty("loginTimeout", "25");
       settings.setProperty("socketTimeout", "20");
-      return Jdbi.create(
-          "jdbc:postgresql://" + hosts + database + parameters.replace("+", "%2B"), settings);
+      String jdbcUrl = "jdbc:postgresql://" + hosts + database + parameters.replace("+", "%2B");
+      if (Driver.parseURL(jdbcUrl, null) == null) {
+        throw badUrl();
+      }
+      return Jdbi.create(jdbcUrl, settings);
+    }
+
+    private static URI parse(String url) {
+      try {
+        URI uri = new URI(url);
+        // A password with a slash or a # in it would end up behind the host.
+        boolean isCut = uri.getRawFragment() != null || url.matches("[^?]*//[^?]*/[^?]*@.*");
+        if (url.matches("(postgres(ql)?|cockroachdb)://[^/?].*") && !isCut) {
+          return uri;
+        }
+      } catch (URISyntaxException e) {
+        // Its message has the URL in it, and so the password.
+      }
+      throw badUrl();
+    }
+
+    private static IllegalArgumentException badUrl() {
+      return new IllegalArgumentException("the URL is not like postgresql://user@host:26257/bank");
     }
 
     private static String decode(String text) {

@@ -327,7 +327,7 @@ public final class BankBasic implements Callable<Integer> {
       String[] login = authority.substring(0, Math.max(0, at)).split(":", 2);
       String hosts =
           Stream.of(authority.substring(at + 1).split(","))
-              .map(host -> host.matches(".*:\\d+") ? host : host + ":26257")
+              .map(Database::withPort)
               .collect(Collectors.joining(","));
       String database = uri.getRawPath().length() > 1 ? uri.getRawPath() : "/bank";
       String parameters = uri.getRawQuery() == null ? "" : "?" + uri.getRawQuery();
@@ -351,8 +351,9 @@ public final class BankBasic implements Callable<Integer> {
     private static URI parse(String url) {
       try {
         URI uri = new URI(url);
-        // A password with a slash or a # in it would end up behind the host.
-        boolean isCut = uri.getRawFragment() != null || url.matches("[^?]*//[^?]*/[^?]*@.*");
+        // A password with a slash or a # in it would end up behind the host, and a parameter after
+        // a & and without a ? in the database's name.
+        boolean isCut = uri.getRawFragment() != null || url.matches("[^?]*//[^?]*/[^?]*[@&].*");
         if (url.matches("(postgres(ql)?|cockroachdb)://[^/?].*") && !isCut) {
           return uri;
         }
@@ -360,6 +361,14 @@ public final class BankBasic implements Callable<Integer> {
         // Its message has the URL in it, and so the password.
       }
       throw badUrl();
+    }
+
+    private static String withPort(String host) {
+      // A password with a ? in it would end up as the port.
+      if (!host.matches("([^:]*|\\[.*])(:\\d+)?")) {
+        throw badUrl();
+      }
+      return host.matches(".*:\\d+") ? host : host + ":26257";
     }
 
     private static IllegalArgumentException badUrl() {

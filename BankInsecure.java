@@ -97,7 +97,12 @@ public final class BankInsecure implements Callable<Integer> {
     CommandLine commandLine = new CommandLine(bank);
     commandLine.setParameterExceptionHandler((e, given) -> bank.reportUsage(e));
     commandLine.setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
-    System.exit(commandLine.execute(args));
+    int status = commandLine.execute(args);
+    if (status == 0 && System.out.checkError()) {
+      System.err.println("error: everything was done, but the output could not be written");
+      status = 1;
+    }
+    System.exit(status);
   }
 
   @Override
@@ -125,7 +130,6 @@ public final class BankInsecure implements Callable<Integer> {
       BigDecimal after = session.run(BankInsecure::totalBalance);
       System.out.printf("Total balance: %,.0f before, %,.0f after.%n", before, after);
     }
-    checkOutput();
     return 0;
   }
 
@@ -601,12 +605,6 @@ public final class BankInsecure implements Callable<Integer> {
   private void requireTwoAccounts(int available) {
     if (transfers > 0 && available < 2) {
       throw new IllegalArgumentException("a transfer needs two accounts: use --accounts=2 or more");
-    }
-  }
-
-  private static void checkOutput() {
-    if (System.out.checkError()) {
-      throw new IllegalStateException("everything was done, but the output could not be written");
     }
   }
 

@@ -50,11 +50,25 @@ enum ServerKind {
     try {
       if (shared == null) {
         shared = Cockroach.start(secure);
+        if (secure) {
+          createClerk(shared);
+        }
         Runtime.getRuntime().addShutdownHook(new Thread(shared::close));
       }
       return shared;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** As on the PostgreSQL that all share, clerk has a password. */
+  private static void createClerk(Server server) {
+    server
+        .asSuperuser("defaultdb")
+        .useHandle(
+            root -> {
+              root.execute("CREATE USER clerk WITH PASSWORD '" + ErrorForm.PASSWORD + "'");
+              root.execute("GRANT maxroach TO clerk");
+            });
   }
 }

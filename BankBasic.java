@@ -305,7 +305,7 @@ public final class BankBasic implements Callable<Integer> {
       return reason(e.getCause());
     }
     String message = Objects.requireNonNullElse(e.getMessage(), "the server closed the connection");
-    return message.replaceAll("[\\p{C}\\s]+", " ");
+    return message.replaceAll("[\\p{C}\\p{Z}]+", " ");
   }
 
   // ---- The database ----
@@ -352,8 +352,8 @@ public final class BankBasic implements Callable<Integer> {
       try {
         URI uri = new URI(url);
         // A password with a slash or a # in it would end up behind the host, and a parameter after
-        // a & and without a ? in the database's name.
-        boolean isCut = uri.getRawFragment() != null || url.matches("[^?]*//[^?]*/[^?]*[@&].*");
+        // a & or ; and without a ? in the database's name.
+        boolean isCut = uri.getRawFragment() != null || url.matches("[^?]*//[^?]*/[^?]*[@&;].*");
         if (url.matches("(postgres(ql)?|cockroachdb)://[^/?].*") && !isCut) {
           return uri;
         }

@@ -452,8 +452,9 @@ public final class BankInsecure implements Callable<Integer> {
     if (settings == null) {
       throw badUrl();
     }
-    // A parameter without a value counts as not given. The others win over the defaults below.
-    settings.values().removeIf(""::equals);
+    // A parameter without a value counts as not given, except ssl, which means ssl=true. The others
+    // win over the defaults below.
+    settings.entrySet().removeIf(e -> e.getValue().equals("") && !e.getKey().equals("ssl"));
 
     String[] login = userAndPassword(uri);
     setDefault(settings, "user", decode(login[0]));
@@ -487,8 +488,8 @@ public final class BankInsecure implements Callable<Integer> {
       }
       URI uri = new URI(url.replaceFirst("^jdbc:", ""));
       // A password with a slash or a # in it would end up behind the host, and a parameter after
-      // a & and without a ? in the database's name.
-      if (uri.getRawFragment() != null || uri.getRawPath().matches(".*[@&].*")) {
+      // a & or ; and without a ? in the database's name.
+      if (uri.getRawFragment() != null || uri.getRawPath().matches(".*[@&;].*")) {
         throw badUrl();
       }
       return uri;
@@ -698,7 +699,7 @@ public final class BankInsecure implements Callable<Integer> {
 
   /** Removes what could move the cursor of a terminal. */
   private static String printable(String text) {
-    return text.replaceAll("[\\p{C}\\s]+", " ");
+    return text.replaceAll("[\\p{C}\\p{Z}]+", " ");
   }
 
   private static final class Echo implements SqlLogger {

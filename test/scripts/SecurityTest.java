@@ -266,7 +266,7 @@ class SecurityTest {
     }
     Script.Result result = onTerminal(SECURE.port());
     assertTrue(result.out().contains("Password of clerk: "), result::toString);
-    assertTrue(result.out().contains("certificate verified"), result::toString);
+    assertTrue(result.out().contains("server verified"), result::toString);
     assertEquals(0, result.status(), result::toString);
   }
 
@@ -275,7 +275,8 @@ class SecurityTest {
     Script script =
         Script.of(
             "BankSecure",
-            "--url=postgresql://clerk@localhost:" + port + "/bank?sslResponseTimeout=1000",
+            "--url=postgresql://clerk@localhost:%d/%s?sslResponseTimeout=1000"
+                .formatted(port, Bank.create(SECURE).database()),
             "--certs-dir=" + onlyAuthority,
             "--accounts=0",
             "--transfers=0");

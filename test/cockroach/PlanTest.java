@@ -54,7 +54,7 @@ class PlanTest extends OnCockroach {
 
     @Test
     void accountsAreFoundByKey() throws Exception {
-      try (Server postgres = LocalCluster.insecure()) {
+      try (Server postgres = Postgres.insecure()) {
         Bank bank = bank(postgres, 100_000);
         bank.execute("ANALYZE");
         for (String mode : List.of("force_custom_plan", "force_generic_plan", "auto")) {

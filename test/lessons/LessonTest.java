@@ -142,7 +142,7 @@ class LessonTest extends OneServer {
 
   @Test
   void overTlsTheAnswerIsLostToo() throws Exception {
-    try (LocalCluster secure = LocalCluster.secure()) {
+    try (Postgres secure = Postgres.secure()) {
       Bank there = Bank.of(secure);
       Script.Result result =
           Script.of("LostAnswer", "--url=" + there.url())

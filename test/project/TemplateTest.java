@@ -19,7 +19,7 @@ class TemplateTest {
   @Test
   void isBankSecureAroundAProgramOfOnesOwn() throws Exception {
     try (Shell shell = new Shell();
-        LocalCluster cluster = LocalCluster.secure()) {
+        Postgres cluster = Postgres.secure()) {
       Path folder = shell.directory("folder");
       shell.runQuietly("jbang init -t bank-app '" + folder + "/MyApp.java'", Project.root());
 

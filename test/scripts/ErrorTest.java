@@ -33,8 +33,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(120)
 class ErrorTest {
 
-  private static final LocalCluster INSECURE = SharedServers.insecure();
-  private static final LocalCluster SECURE = SharedServers.secure();
+  private static final Postgres INSECURE = SharedServers.insecure();
+  private static final Postgres SECURE = SharedServers.secure();
 
   private static final String DOCTOR = "jbang bank-doctor";
   private static final String CERTIFICATE = "client.maxroach.crt";

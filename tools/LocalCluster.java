@@ -53,6 +53,13 @@ import picocli.CommandLine.Spec;
     })
 public final class LocalCluster implements Callable<Integer> {
 
+  private static final int DEFAULT_PORT = 26257;
+  private static final Path DEFAULT_CERTS = Path.of("certs");
+
+  /** What to do if there is no cockroach. */
+  static final String INSTALL_COCKROACH =
+      "Install it: https://www.cockroachlabs.com/docs/stable/install-cockroachdb";
+
   @Spec private CommandSpec spec;
 
   @Option(
@@ -71,7 +78,7 @@ public final class LocalCluster implements Callable<Integer> {
         "With --secure, the folder of the certificates, which",
         "are created if it has none (default: ${DEFAULT-VALUE})."
       })
-  private Path certs = Path.of("certs");
+  private Path certs = DEFAULT_CERTS;
 
   @Option(
       names = "--port",
@@ -79,7 +86,7 @@ public final class LocalCluster implements Callable<Integer> {
         "The port of the first node (default: ${DEFAULT-VALUE}).",
         "The others take the next ports that are free."
       })
-  private int port = 26257;
+  private int port = DEFAULT_PORT;
 
   @Option(
       names = "--disk",
@@ -135,10 +142,6 @@ public final class LocalCluster implements Callable<Integer> {
           "--nodes=" + nodes + " needs cockroach on the PATH", INSTALL_COCKROACH);
     }
   }
-
-  /** What to do if there is no cockroach. */
-  static final String INSTALL_COCKROACH =
-      "Install it: https://www.cockroachlabs.com/docs/stable/install-cockroachdb";
 
   private void announce(boolean hasCockroach) {
     String what = hasCockroach ? "CockroachDB" : "PostgreSQL in place of CockroachDB";
@@ -197,10 +200,21 @@ public final class LocalCluster implements Callable<Integer> {
       System.out.println("  console  " + cluster.console());
     }
     System.out.println("  URL      " + cluster.url());
-    String script = secure ? "BankSecure.java" : "BankInsecure.java";
-    String certsOption = secure ? " --certs-dir=" + quoted(certs.toString()) : "";
-    System.out.printf("  next     jbang %s --url='%s'%s%n", script, cluster.url(), certsOption);
+    System.out.println("  next     " + nextCommand(cluster.url()));
     System.out.println("Ctrl-C stops it and deletes its data.");
+  }
+
+  /** Leaves out what is the sample's default. */
+  private String nextCommand(String url) {
+    List<String> words = new ArrayList<>(List.of("jbang"));
+    words.add(secure ? "BankSecure.java" : "BankInsecure.java");
+    if (port != DEFAULT_PORT || nodes > 1) {
+      words.add("--url='" + url + "'");
+    }
+    if (secure && !certs.equals(DEFAULT_CERTS)) {
+      words.add("--certs-dir=" + quoted(certs.toString()));
+    }
+    return String.join(" ", words);
   }
 
   private static String quoted(String word) {

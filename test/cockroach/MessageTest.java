@@ -1,13 +1,17 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
@@ -143,13 +147,38 @@ class MessageTest {
     }
   }
 
+  /** LocalCluster creates them itself, so that it can do so for PostgreSQL too. */
   @Test
-  void keysAreWrittenAsOpenSslDoes() throws Exception {
-    Path key = server.certs().resolve("client.maxroach.key");
-    assertTrue(Files.readString(key).startsWith("-----BEGIN RSA PRIVATE KEY-----"));
-    assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(key)));
-    assertTrue(Files.exists(server.certs().resolve("client.root.key.pk8")));
-    assertFalse(Files.exists(server.certs().resolve("client.maxroach.key.pk8")));
+  void certificatesAreThoseOfCockroachCert(@TempDir Path folder) throws Exception {
+    String certs = "--certs-dir=" + folder;
+    String key = "--ca-key=" + folder.resolve("safe").resolve("ca.key");
+    server.command("cert", "create-ca", certs, key);
+    server.command("cert", "create-node", "localhost", "127.0.0.1", "::1", certs, key);
+    server.command("cert", "create-client", "root", certs, key);
+    server.command("cert", "create-client", "maxroach", certs, key);
+    assertEquals(describe(folder), describe(server.certs()));
+  }
+
+  /** Each file with its mode, and with its subject or the first line of its key. */
+  private static Map<String, String> describe(Path folder) throws Exception {
+    Map<String, String> files = new TreeMap<>();
+    try (var all = Files.newDirectoryStream(folder, "*.{crt,key}")) {
+      for (Path file : all) {
+        String what = Files.readAllLines(file).get(0);
+        if (file.toString().endsWith(".crt")) {
+          try (InputStream content = Files.newInputStream(file)) {
+            var certificate =
+                (X509Certificate)
+                    CertificateFactory.getInstance("X.509").generateCertificate(content);
+            what += certificate.getSubjectX500Principal() + " " + certificate.getKeyUsage().length;
+          }
+        } else {
+          what += PosixFilePermissions.toString(Files.getPosixFilePermissions(file));
+        }
+        files.put(file.getFileName().toString(), what);
+      }
+    }
+    return files;
   }
 
   /** Which is why the pages ask for 1GiB, and for no part of the machine's memory. */

@@ -35,8 +35,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(120)
 class SecurityTest {
 
-  private static final LocalCluster SECURE = SharedServers.secure();
-  private static final LocalCluster INSECURE = SharedServers.insecure();
+  private static final Postgres SECURE = SharedServers.secure();
+  private static final Postgres INSECURE = SharedServers.insecure();
   private static final Certificates AUTHORITY = SharedServers.authority();
   private static final Certificates FOREIGN = new Certificates();
 

@@ -31,8 +31,8 @@ enum ServerKind {
   /** Starts one with the user maxroach and the database bank. */
   Server start() throws IOException {
     return switch (this) {
-      case POSTGRESQL_INSECURE -> LocalCluster.insecure();
-      case POSTGRESQL_SECURE -> LocalCluster.secure();
+      case POSTGRESQL_INSECURE -> Postgres.insecure();
+      case POSTGRESQL_SECURE -> Postgres.secure();
       default -> Cockroach.start(secure);
     };
   }

@@ -683,6 +683,7 @@ public final class BankSecure implements Callable<Integer> {
     }
     boolean isCertificate =
         causes(e).anyMatch(SSLException.class::isInstance)
+            || causes(e).anyMatch(cause -> ("" + cause.getMessage()).contains("SSL key file"))
             || reason.contains("certificate")
             || reason.contains("hostname");
     if (sqlState.equals("08001") && !isCertificate) {

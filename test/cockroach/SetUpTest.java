@@ -48,7 +48,8 @@ class SetUpTest {
                           .list()
                           .contains(PRIVILEGE));
       Assumptions.assumeTrue(known, "this release does not know " + PRIVILEGE);
-      server.shell("cockroach sql --insecure --execute='SET CLUSTER SETTING " + PRIVILEGE + " = f'");
+      server.shell(
+          "cockroach sql --insecure --execute='SET CLUSTER SETTING " + PRIVILEGE + " = f'");
       server.shell(command(false));
       Bank.of(server).runQuietly("--accounts=10", "--transfers=5");
       assertEquals(5, Bank.of(server).ledger().size());

@@ -345,8 +345,9 @@ final class ProxiedConnection {
   /** Hangs up on both sides. */
   void cut() {
     proxy.forget(this);
-    try (client;
-        server) {
+    // The client first, or it could get CockroachDB's error about half a message.
+    try (server;
+        client) {
       // Closing is all.
     } catch (IOException e) {
       throw new UncheckedIOException(e);

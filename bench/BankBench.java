@@ -10,7 +10,11 @@
 //SOURCES ../BankBasic.java
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
+//SOURCES ../test/servers/Certificates.java
 //SOURCES ../test/servers/FaultProxy.java
+//SOURCES ../test/servers/Postgres.java
+//SOURCES ../test/servers/Server.java
+//SOURCES ../test/servers/TemporaryDirectory.java
 //SOURCES ../tools/BankLoad.java
 //SOURCES ../tools/LocalCluster.java
 //SOURCES AccountCreation.java

@@ -3,7 +3,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.hdrhistogram:HdrHistogram:2.2.2
 //FILES BankInsecure.java=../BankInsecure.java
-//SOURCES ../tools/TemporaryDirectory.java
+//SOURCES ../test/servers/TemporaryDirectory.java
 //SOURCES Execution.java
 //SOURCES Run.java
 

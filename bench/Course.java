@@ -16,7 +16,7 @@ final class Course implements AutoCloseable {
   private static final double SHORT_SECONDS = 0.1;
   private static final double LONG_SECONDS = 1.1;
 
-  private final LocalCluster server;
+  private final Postgres server;
   private final FaultProxy counter;
   private final FaultProxy slowdown;
   private final TemporaryDirectory directory;
@@ -25,7 +25,7 @@ final class Course implements AutoCloseable {
   Course() throws IOException, InterruptedException {
     directory = TemporaryDirectory.create("bench-");
     // Between any two runs the tables are cleaned: not by a chance of time in one contender's run.
-    server = LocalCluster.builder().setting("autovacuum", "off").start();
+    server = Postgres.builder().setting("autovacuum", "off").start();
     counter = FaultProxy.to(server.port());
     slowdown = FaultProxy.to(server.port());
     fill("bank", 1_000);
@@ -50,7 +50,7 @@ final class Course implements AutoCloseable {
                 "--url=" + url(database), "--accounts=" + accounts, "--transfers=0", "--seed=1")));
   }
 
-  LocalCluster server() {
+  Postgres server() {
     return server;
   }
 

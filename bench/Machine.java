@@ -15,7 +15,7 @@ final class Machine {
   private Machine() {}
 
   /** The machine that this program runs on, and what of its server's settings matters. */
-  static String describe(LocalCluster server) throws IOException, InterruptedException {
+  static String describe(Postgres server) throws IOException, InterruptedException {
     List<String> git = List.of("git", "describe", "--always", "--dirty", "--abbrev=10");
     var bean = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     String postgres = server.asSuperuser().withHandle(Machine::postgres);

@@ -107,7 +107,7 @@ class BankLoadAuditTest extends OneServer {
 
   @Test
   void aLoadThroughAKilledServerKeepsAllChecksExactAndShowsTheGap() throws Exception {
-    try (LocalCluster mortal = LocalCluster.insecure()) {
+    try (Postgres mortal = Postgres.insecure()) {
       Bank bank = Watch.bankWithAccounts(mortal, 1_000);
       Map<Long, Long> atFirst = bank.balances();
       CompletableFuture<LoadRun> load =

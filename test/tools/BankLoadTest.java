@@ -370,7 +370,7 @@ class BankLoadTest extends OneServer {
 
   @Test
   void aSecureClusterIsReachedWithItsCertificates() throws Exception {
-    try (Server secure = LocalCluster.secure()) {
+    try (Server secure = Postgres.secure()) {
       Bank bank = Watch.bankWithAccounts(secure, 100);
       JsonObject result = LoadRun.of(bank, "--json", "--transfers=100").assertDone().json();
       assertTrue(result.get("encrypted").getAsBoolean());

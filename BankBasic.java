@@ -34,6 +34,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.SQLException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -75,28 +76,49 @@ import picocli.CommandLine.ParameterException;
  * Two accounts, one transfer, one transaction, and the loop that repeats the transaction when the
  * database asks for that.
  *
- * <pre>
- * jbang BankBasic.java                                     on a PostgreSQL that it brings along
- * jbang BankBasic.java --url=postgresql://root@localhost:26257/defaultdb     on CockroachDB
- * </pre>
+ * <ol>
+ *   <li>Creates the table {@code basic_accounts} if it is missing, and sets two accounts back.
+ *   <li>Transfers 100 from one to the other, in a SERIALIZABLE transaction.
+ *   <li>Prints the accounts before and after.
+ * </ol>
  *
- * It uses a table of its own, {@code basic_accounts}, which every run sets back.
+ * It brings a PostgreSQL along, or runs on a CockroachDB that was started with {@code --insecure}:
+ *
+ * <pre>
+ * jbang BankBasic.java
+ * jbang BankBasic.java --url=postgresql://root@localhost:26257/defaultdb
+ * </pre>
  */
 @Command(
     name = "BankBasic",
     version = "BankBasic 3.0",
     mixinStandardHelpOptions = true,
     description = "Transfers 100 from account 1 to account 2 in one transaction.",
-    footer = "%nExit status: 0 done, 1 failed, 2 wrong command line, 3 unknown, 5 no connection")
+    footer = "%nExit status: 0 done, 1 failed, 2 usage, 3 outcome unknown, 5 no connection")
 public final class BankBasic implements Callable<Integer> {
 
   @Option(
       names = "--url",
-      description = "The database (default: $$DATABASE_URL, or an embedded PostgreSQL).")
+      description = "The database (default: DATABASE_URL, or an embedded PostgreSQL).")
   private String url = System.getenv("DATABASE_URL");
 
   /** A row of the table basic_accounts. The balance is in whole units. */
   record Account(long id, long balance) {}
+
+  public static void main(String... args) {
+    // Numbers look the same everywhere, and pgjdbc does not log the errors that we print.
+    Locale.setDefault(Locale.ROOT);
+    LogManager.getLogManager().reset();
+    CommandLine commandLine = new CommandLine(new BankBasic());
+    commandLine.setParameterExceptionHandler((e, given) -> reportUsage(e));
+    commandLine.setExecutionExceptionHandler((e, command, parsed) -> report(e));
+    int status = commandLine.execute(args);
+    if (System.out.checkError()) {
+      System.err.println("error: the output could not be written");
+      status = Math.max(status, 1);
+    }
+    System.exit(status);
+  }
 
   @Override
   public Integer call() throws Exception {
@@ -104,10 +126,11 @@ public final class BankBasic implements Callable<Integer> {
     // CockroachDB wants no transaction around a change of the schema.
     jdbi.useHandle(BankBasic::createTable);
 
-    print("before", inTransaction(jdbi, BankBasic::createAccounts));
-    inTransaction(jdbi, handle -> transfer(handle, 1, 2, 100));
+    List<Account> before = inTransaction(jdbi, BankBasic::createAccounts);
+    print("before", before);
+    List<Account> after = inTransaction(jdbi, handle -> transfer(handle, 1, 2, 100));
     System.out.println("Transferred 100 from account 1 to account 2.");
-    print("after", inTransaction(jdbi, BankBasic::accounts));
+    print("after", after);
     return 0;
   }
 
@@ -127,53 +150,55 @@ public final class BankBasic implements Callable<Integer> {
         """);
   }
 
-  /** Creates the two accounts, or sets them back if they exist. */
+  /** Creates the two accounts, or sets them back if they exist, and returns them. */
   static List<Account> createAccounts(Handle handle) {
-    handle.execute(
-        """
-        INSERT INTO basic_accounts (id, balance) VALUES (1, 1000), (2, 250)
-        ON CONFLICT (id) DO UPDATE SET balance = excluded.balance
-        """);
-    return accounts(handle);
-  }
-
-  static List<Account> accounts(Handle handle) {
     return handle
-        .select("SELECT id, balance FROM basic_accounts WHERE id IN (1, 2) ORDER BY id")
+        .createQuery(
+            """
+            INSERT INTO basic_accounts (id, balance) VALUES (1, 1000), (2, 250)
+            ON CONFLICT (id) DO UPDATE SET balance = excluded.balance
+            RETURNING id, balance
+            """)
         .map(ConstructorMapper.of(Account.class))
         .list();
   }
 
   /**
-   * Transfers an amount of whole units.
+   * Transfers an amount of whole units, and returns the two accounts afterwards.
    *
    * @throws IllegalStateException if the source holds too little, or an account is missing
    */
-  static int transfer(Handle handle, long source, long target, long amount) {
-    // FOR UPDATE locks the row, so that nobody else spends the money in the meantime.
+  static List<Account> transfer(Handle handle, long source, long target, long amount) {
+    // FOR UPDATE locks the account, so that nobody else spends its money in the meantime.
     long balance =
         handle
             .select("SELECT balance FROM basic_accounts WHERE id = ? FOR UPDATE", source)
             .mapTo(Long.class)
-            .one();
+            .findOne()
+            .orElseThrow(() -> new IllegalStateException("account " + source + " is missing"));
     if (balance < amount) {
       throw new IllegalStateException(
           "account %d holds %d, which is less than %d".formatted(source, balance, amount));
     }
-    int changed =
+    List<Account> changed =
         handle
-            .createUpdate(
+            .createQuery(
                 """
                 UPDATE basic_accounts
-                SET balance = balance + CASE id WHEN :source THEN -:amount ELSE :amount END
+                SET balance =
+                  CASE id WHEN :source THEN balance - :amount ELSE balance + :amount END
                 WHERE id IN (:source, :target)
+                RETURNING id, balance
                 """)
             .bind("source", source)
             .bind("target", target)
             .bind("amount", amount)
-            .execute();
-    if (changed != 2) {
-      throw new IllegalStateException("a transfer changes 2 accounts, not " + changed);
+            .map(ConstructorMapper.of(Account.class))
+            .stream()
+            .sorted(Comparator.comparingLong(Account::id))
+            .toList();
+    if (changed.size() != 2) {
+      throw new IllegalStateException("a transfer changes 2 accounts, not " + changed.size());
     }
     return changed;
   }
@@ -185,7 +210,7 @@ public final class BankBasic implements Callable<Integer> {
   private static final String INTERRUPTED = "08...|57P0.|57014|58C0[01]|40003|53300";
 
   /**
-   * Runs work in a SERIALIZABLE transaction, and again if the database rolled it back: see
+   * Runs work in a SERIALIZABLE transaction, and again if the database rolled it back. See
    * "Transaction Retry Error Reference" in CockroachDB's documentation.
    *
    * @throws UnknownOutcomeException if the answer to COMMIT is missing. To try again could transfer
@@ -198,7 +223,7 @@ public final class BankBasic implements Callable<Integer> {
       boolean commitSent = false;
       try {
         handle = jdbi.open();
-        // CockroachDB's default, but not PostgreSQL's.
+        // SERIALIZABLE is CockroachDB's default, but not PostgreSQL's.
         handle.setTransactionIsolationLevel(TransactionIsolationLevel.SERIALIZABLE);
         handle.begin();
         R result = work.apply(handle);
@@ -210,29 +235,28 @@ public final class BankBasic implements Callable<Integer> {
         if (commitSent && !rolledBack) {
           throw new UnknownOutcomeException(e);
         }
-        // COMMIT was not sent, or refused: nothing happened, so that it is safe to try again.
-        boolean again = rolledBack || sqlState(e).matches(INTERRUPTED);
-        if (!again || System.nanoTime() > deadline) {
+        // COMMIT was not sent, or refused. Nothing happened, so that it is safe to try again.
+        boolean isTemporary = rolledBack || sqlState(e).matches(INTERRUPTED);
+        if (!isTemporary || System.nanoTime() - deadline > 0) {
           throw e;
         }
-        // Random, so that transactions that collided do not collide again.
-        long pause = ThreadLocalRandom.current().nextLong(10L * attempt);
-        System.err.printf("attempt %d failed, retrying in %d ms: %s%n", attempt, pause, reason(e));
-        Thread.sleep(pause);
+        System.err.printf("attempt %d failed, retrying: %s%n", attempt, reason(e));
       } finally {
         close(handle);
       }
+      // Random, so that transactions that collided do not collide again.
+      Thread.sleep(ThreadLocalRandom.current().nextLong(10L * attempt));
     }
   }
 
-  /** Rolls back what was not committed. A connection that broke may fail to close. */
+  /** Closes the connection, which rolls back what was not committed. */
   private static void close(Handle handle) {
-    try (handle) {
-      if (handle != null && handle.isInTransaction()) {
-        handle.rollback();
+    try {
+      if (handle != null) {
+        handle.close();
       }
     } catch (JdbiException e) {
-      // The database rolls back by itself when a connection is gone.
+      // JDBI complains if it had to roll back, and a broken connection may fail to close.
     }
   }
 
@@ -250,21 +274,6 @@ public final class BankBasic implements Callable<Integer> {
         .filter(Objects::nonNull)
         .findFirst()
         .orElse("");
-  }
-
-  public static void main(String... args) {
-    // Numbers look the same everywhere, and pgjdbc does not log the errors that we print.
-    Locale.setDefault(Locale.ROOT);
-    LogManager.getLogManager().reset();
-    CommandLine commandLine = new CommandLine(new BankBasic());
-    commandLine.setParameterExceptionHandler((e, given) -> reportUsage(e));
-    commandLine.setExecutionExceptionHandler((e, command, parsed) -> report(e));
-    int status = commandLine.execute(args);
-    if (System.out.checkError()) {
-      System.err.println("error: the output could not be written");
-      status = Math.max(status, 1);
-    }
-    System.exit(status);
   }
 
   /** Leaves out the values on the command line, one of which may be a password. */
@@ -301,7 +310,7 @@ public final class BankBasic implements Callable<Integer> {
 
   // ---- The database ----
 
-  /** Connects to a URL, or to an embedded PostgreSQL. */
+  /** Connects to a URL, or to an embedded PostgreSQL. It has nothing to do with transactions. */
   static final class Database {
 
     private Database() {}
@@ -454,16 +463,16 @@ public final class BankBasic implements Callable<Integer> {
 
     /** Stops the server if it runs. The modes are those of pg_ctl. */
     synchronized void stop(String mode) throws IOException {
-      Path file = data().resolve("postmaster.pid");
-      if (Files.notExists(file)) {
-        return;
-      }
-      long id = Long.parseLong(Files.readAllLines(file).get(0).trim());
-      String command = ProcessHandle.of(id).flatMap(p -> p.info().commandLine()).orElse("");
-      // If the server is dead, its process ID may belong to another program.
-      if (WINDOWS || command.contains(data().toString())) {
+      if (WINDOWS || !processes().isEmpty()) {
         run("pg_ctl", "stop", "--pgdata=" + data(), "--mode=" + mode);
       }
+    }
+
+    /** The server, and whatever else runs with its data; Windows does not say which do. */
+    List<ProcessHandle> processes() {
+      return ProcessHandle.allProcesses()
+          .filter(process -> process.info().commandLine().orElse("").contains(data().toString()))
+          .toList();
     }
 
     /** Stops the server and deletes its data. */
@@ -576,7 +585,13 @@ public final class BankBasic implements Callable<Integer> {
                   folder.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
           boolean lives = channel.tryLock() == null;
           if (!lives) {
-            new EmbeddedDatabase(programs, folder, channel).close();
+            EmbeddedDatabase database = new EmbeddedDatabase(programs, folder, channel);
+            for (ProcessHandle process : database.processes()) {
+              process.destroy();
+              process.onExit().completeOnTimeout(process, 5, TimeUnit.SECONDS).join();
+              process.destroyForcibly();
+            }
+            database.close();
           }
           channel.close();
         }

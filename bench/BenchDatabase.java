@@ -69,7 +69,7 @@ final class BenchDatabase implements AutoCloseable {
     postgres = LocalCluster.insecure();
     ports.add(postgres.port());
     try (BankInsecure.Session session = session()) {
-      long backend = session.read(h -> h.select("SELECT pg_backend_pid()").mapTo(long.class).one());
+      long backend = session.run(h -> h.select("SELECT pg_backend_pid()").mapTo(long.class).one());
       postmaster = ProcessHandle.of(backend).orElseThrow().parent().orElseThrow();
     }
   }
@@ -155,17 +155,17 @@ final class BenchDatabase implements AutoCloseable {
     long[] ids = LongStream.range(0, accounts).map(i -> LoadGenerator.accountId((int) i)).toArray();
     long[] balances = LongStream.of(ids).map(id -> BALANCE.longValue()).toArray();
     try (BankInsecure.Session session = session()) {
-      session.read(h -> h.execute("DROP TABLE IF EXISTS accounts, transfers, basic_accounts"));
+      session.run(h -> h.execute("DROP TABLE IF EXISTS accounts, transfers, basic_accounts"));
       BankInsecure.createTables(session);
       session.commit("accounts", h -> BankInsecure.insertAccounts(h, ids, balances));
-      session.read(
+      session.run(
           handle -> {
             BankBasic.createTable(handle);
             return handle.execute("INSERT INTO basic_accounts SELECT id, balance FROM accounts");
           });
       // The database's own statistics would come in the middle of one contender's run.
-      session.read(h -> h.execute("ANALYZE accounts"));
-      session.read(h -> h.execute("ANALYZE basic_accounts"));
+      session.run(h -> h.execute("ANALYZE accounts"));
+      session.run(h -> h.execute("ANALYZE basic_accounts"));
     }
   }
 
@@ -174,7 +174,7 @@ final class BenchDatabase implements AutoCloseable {
     BigDecimal expected = BALANCE.multiply(BigDecimal.valueOf(2L * accounts));
     try (BankInsecure.Session session = session()) {
       BigDecimal total =
-          session.read(
+          session.run(
               h ->
                   h.select(
                           "SELECT (SELECT sum(balance) FROM accounts)"
@@ -188,7 +188,7 @@ final class BenchDatabase implements AutoCloseable {
 
   String version() {
     try (BankInsecure.Session session = session()) {
-      return session.read(BankInsecure::version);
+      return session.run(BankInsecure::version);
     }
   }
 

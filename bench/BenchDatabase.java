@@ -45,10 +45,11 @@ final class BenchDatabase implements AutoCloseable {
   private final List<Integer> ports = new ArrayList<>();
   private final List<Process> nodes = new ArrayList<>();
   private final List<FaultProxy> proxies = new ArrayList<>();
+  private final TemporaryDirectory directory = TemporaryDirectory.create("bench-");
   private LocalCluster postgres;
   private ProcessHandle postmaster;
 
-  private BenchDatabase() {}
+  private BenchDatabase() throws IOException {}
 
   static BenchDatabase start(Kind kind) throws IOException, InterruptedException {
     BenchDatabase database = new BenchDatabase();
@@ -100,8 +101,8 @@ final class BenchDatabase implements AutoCloseable {
     return List.of(cockroach, "init", "--insecure", "--host=localhost:" + ports.get(0));
   }
 
-  private static Process process(List<String> command) throws IOException {
-    ProcessBuilder builder = new ProcessBuilder(command);
+  private Process process(List<String> command) throws IOException {
+    ProcessBuilder builder = new ProcessBuilder(command).directory(directory.path().toFile());
     builder.environment().put("COCKROACH_SKIP_ENABLING_DIAGNOSTIC_REPORTING", "true");
     builder.redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD);
     return builder.start();
@@ -239,5 +240,6 @@ final class BenchDatabase implements AutoCloseable {
     if (postgres != null) {
       postgres.close();
     }
+    directory.close();
   }
 }

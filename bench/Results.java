@@ -93,7 +93,7 @@ final class Results {
         List.of(
             "contender",
             "transfers/s",
-            "BankInsecure is",
+            "BankInsecure's ratio",
             "p99 ms",
             "server CPU ms",
             "client CPU ms",
@@ -176,7 +176,7 @@ final class Results {
     return """
     # Benchmark
 
-    - Who: the samples' transfer, **BankInsecure**, and other ways to transfer money, [defined below](#contenders).
+    - Who: the samples' transfer, **BankInsecure**, and other ways to make a transfer, [defined below](#contenders).
     - What: transfers a second on CockroachDB, one node, %s. More settings follow.
     - Result: BankInsecure makes %s a second. That is %s times the classic transaction, and %s times SQLAlchemy.
     - Cost: a transfer of BankInsecure takes %s ms of the server's CPU, the classic transaction's %s, SQLAlchemy's %s.
@@ -186,17 +186,17 @@ final class Results {
 
     ## Contenders
 
-    Each one moves money from one random account to another; the first five of the list move half of
-    the source's balance. Each worker keeps one connection to the database.
+    Each contender transfers money between two random accounts. Each worker keeps one connection.
+    A star marks those that write no ledger: after a lost answer they cannot know what happened.
 
     %s
     ## Results
 
     The contenders run one after the other, round by round, in random order. Each run has new tables
     and a process of its own, and begins with a second that does not count. A figure is the median of
-    the rounds, with the smallest and the largest in parentheses. "BankInsecure is" says how many times
-    as many transfers BankInsecure made as this contender in the same round. Times and counts are for
-    each transfer. The server's CPU time includes what it does by itself. A failed attempt was rolled
+    the rounds, with the smallest and the largest in parentheses. "BankInsecure's ratio" is
+    BankInsecure's rate divided by this contender's in the same round. Times and counts are for each
+    transfer. The server's CPU time includes what it does by itself. A failed attempt was rolled
     back because of a conflict, and made again. CockroachDB keeps its data in memory, and PostgreSQL
     runs with fsync off. Clients, proxy and servers share the machine. The latency is between clients
     and database, not between nodes.

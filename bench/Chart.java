@@ -7,7 +7,7 @@ final class Chart {
 
   private static final BenchDatabase.Kind KIND = BenchDatabase.Kind.COCKROACH;
   private static final int WIDTH = 720;
-  private static final int TOP = 56;
+  private static final int TOP = 76;
   private static final int ROW = 36;
   private static final int BAR = 22;
   private static final int LEFT = 190;
@@ -30,7 +30,7 @@ final class Chart {
     int height = TOP + contenders.size() * ROW + 34;
     return """
     <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %1$d %2$d" width="%1$d" height="%2$d" role="img">
-      <title>%3$s</title>
+      <title>Transfers a second on %3$s, %6$s</title>
       <style>
         text { font: 14px system-ui, sans-serif; fill: #30343c }
         .page { fill: #ffffff }
@@ -46,16 +46,12 @@ final class Chart {
         }
       </style>
       <rect class="page" width="%1$d" height="%2$d"/>
-      <text x="16" y="30" style="font-size: 16px; font-weight: bold">%3$s</text>
+      <text x="16" y="30" style="font-size: 16px; font-weight: bold">Transfers a second on %3$s</text>
+      <text x="16" y="52">%6$s</text>
     %4$s  <text x="16" y="%5$d" style="font-size: 12px">Median of the rounds; the line is from the slowest round to the fastest. * without a ledger</text>
     </svg>
     """
-        .formatted(
-            WIDTH,
-            height,
-            KIND.title + ": transfers a second, " + Setting.TYPICAL,
-            rows,
-            height - 14);
+        .formatted(WIDTH, height, KIND.title, rows, height - 14, Setting.TYPICAL);
   }
 
   private static String row(String contender, Statistics rate, double scale, int y) {

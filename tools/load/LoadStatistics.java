@@ -17,6 +17,7 @@ import java.util.regex.Pattern;
 import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import org.HdrHistogram.Histogram;
+import org.HdrHistogram.HistogramIterationValue;
 import org.HdrHistogram.Recorder;
 
 /**
@@ -143,6 +144,7 @@ final class LoadStatistics {
     whole.put("measuredFrom", startedAt.toString());
     whole.put("gaps", List.copyOf(gaps));
     whole.put("percentiles", percentiles());
+    whole.put("histogram", histogram());
     whole.put("series", series);
     return whole;
   }
@@ -153,6 +155,29 @@ final class LoadStatistics {
     DoubleStream percents = steps.mapToDouble(step -> 100 - 100 * Math.pow(10, -step / 10.0));
     return DoubleStream.concat(percents, DoubleStream.of(100))
         .mapToObj(percent -> new double[] {percent, milliseconds(allLatencies, percent)})
+        .toList();
+  }
+
+  /**
+   * From so many milliseconds up to so many: how many transfers; ten steps for each power of 10.
+   */
+  private List<double[]> histogram() {
+    Map<Integer, Long> counts = new TreeMap<>();
+    for (HistogramIterationValue value : allLatencies.recordedValues()) {
+      double milliseconds = value.getValueIteratedTo() / 1e6;
+      counts.merge(
+          (int) Math.floor(10 * Math.log10(milliseconds)),
+          value.getCountAtValueIteratedTo(),
+          Long::sum);
+    }
+    return counts.entrySet().stream()
+        .map(
+            step ->
+                new double[] {
+                  rounded(Math.pow(10, step.getKey() / 10.0)),
+                  rounded(Math.pow(10, (step.getKey() + 1) / 10.0)),
+                  step.getValue()
+                })
         .toList();
   }
 

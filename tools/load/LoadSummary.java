@@ -99,6 +99,9 @@ final class LoadSummary {
     if (number("transfersCommitted") > 0) {
       verdict.add("The slowest transfer took " + duration(number("maximumMilliseconds")) + ".");
     }
+    thresholds().stream()
+        .filter(each -> each.get("failed").equals(true))
+        .forEach(each -> verdict.add(threshold(each)));
     verdict.addAll(strings("notChecked"));
     return verdict.stream().map(this::filled).toList();
   }
@@ -129,9 +132,9 @@ final class LoadSummary {
     boolean failed = threshold.get("failed").equals(true);
     String unit = threshold.get("unit").equals("") ? "" : " " + threshold.get("unit");
     Object value = threshold.get("value");
-    return "%s: --fail-if='%s', measured %s."
+    return "Threshold %s: --fail-if='%s', measured %s."
         .formatted(
-            failed ? "Failed" : "Passed",
+            failed ? "failed" : "passed",
             threshold.get("condition"),
             value == null ? "nothing" : text(value) + unit);
   }
@@ -140,7 +143,7 @@ final class LoadSummary {
   String failedThreshold() {
     return thresholds().stream()
         .filter(each -> each.get("failed").equals(true))
-        .map(each -> threshold(each).replaceFirst("Failed: (.*)\\.", "$1"))
+        .map(each -> threshold(each).replaceFirst("^T(.*)\\.$", "t$1"))
         .collect(Collectors.joining("; "));
   }
 

@@ -181,7 +181,7 @@ public final class BankLoad implements Callable<Integer> {
     // An audit of many accounts takes longer than a transfer may.
     int timeout = Math.max(60, retryTimeout);
     try (BankSecure.Session auditing = session(timeout, retry -> {})) {
-      String product = auditing.read(BankSecure::version);
+      String product = auditing.run(BankSecure::version);
       cockroach = product.startsWith("CockroachDB");
       result.put("product", product);
       isConnected = true;
@@ -190,7 +190,7 @@ public final class BankLoad implements Callable<Integer> {
       print("Connected to {product} at {hosts}, database {database}, user {user}; " + encryption);
       while (workers.size() < concurrency) {
         // Inside the loop of the first session, which waits if the server has no room for one more.
-        workers.add(auditing.read(handle -> session(retryTimeout, retry -> load.retried(retry))));
+        workers.add(auditing.run(handle -> session(retryTimeout, retry -> load.retried(retry))));
       }
       createAccounts(auditing);
       makeAuditedTransfers();
@@ -234,7 +234,7 @@ public final class BankLoad implements Callable<Integer> {
   private void createAccounts(BankSecure.Session auditing) {
     BankSecure.createTables(auditing);
     requireUniqueId(auditing);
-    int found = auditing.read(handle -> handle.select(COUNT_UP_TO_TWO).mapTo(int.class).one());
+    int found = auditing.run(handle -> handle.select(COUNT_UP_TO_TWO).mapTo(int.class).one());
     int asked = accounts != null ? accounts : found == 0 ? 1_000 : 0;
     if (transfers > 0 && found + asked < 2) {
       throw new LoadException(2, "a transfer needs two accounts: use --accounts=2 or more");
@@ -256,7 +256,7 @@ public final class BankLoad implements Callable<Integer> {
 
   /** With two rows for one account a transfer would make money. */
   private static void requireUniqueId(BankSecure.Session auditing) {
-    if (auditing.read(handle -> handle.select(UNIQUE_ID).mapTo(int.class).one()) == 0) {
+    if (auditing.run(handle -> handle.select(UNIQUE_ID).mapTo(int.class).one()) == 0) {
       throw new LoadException(
           1, "the table accounts has no primary key on id: use another database");
     }

@@ -317,7 +317,7 @@ final class Audit {
             ? "SET TRANSACTION AS OF SYSTEM TIME '-" + age + "s'"
             : "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
     double uncertainty = cockroach ? MAXIMUM_CLOCK_OFFSET : 0;
-    return session.read(
+    return session.run(
         handle ->
             handle.inTransaction(
                 transaction -> {

@@ -430,7 +430,9 @@ public final class BankLoad implements Callable<Integer> {
   }
 
   private String lookup() {
-    return "It was committed if this finds a row: " + unknown.peek().lookup;
+    return unknown.stream()
+        .map(each -> "It was committed if this finds a row: " + each.lookup)
+        .collect(Collectors.joining(System.lineSeparator()));
   }
 
   /** Has the server itself raise 40001, and leaves nothing set on the connection. */

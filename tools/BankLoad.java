@@ -40,8 +40,10 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -166,6 +168,7 @@ public final class BankLoad implements Callable<Integer> {
   private Jdbi jdbi;
   private boolean cockroach;
   private TransferJournal journal;
+  private CompletableFuture<Void> watching = CompletableFuture.completedFuture(null);
   private Audit audit;
   private volatile LoadStatistics load = new LoadStatistics(0);
   private volatile boolean isConnected;
@@ -180,7 +183,8 @@ public final class BankLoad implements Callable<Integer> {
     connect();
     // An audit of many accounts takes longer than a transfer may.
     int timeout = Math.max(60, retryTimeout);
-    try (BankSecure.Session auditing = session(timeout, retry -> {})) {
+    BankSecure.Session auditing = session(timeout, retry -> {});
+    try {
       String product = auditing.run(BankSecure::version);
       cockroach = product.startsWith("CockroachDB");
       result.put("product", product);
@@ -196,6 +200,9 @@ public final class BankLoad implements Callable<Integer> {
       makeAuditedTransfers();
     } finally {
       workers.close();
+      if (watching.isDone()) {
+        auditing.close();
+      }
     }
     return 0;
   }
@@ -299,7 +306,6 @@ public final class BankLoad implements Callable<Integer> {
   // ---- Transfers ----
 
   private void makeAuditedTransfers() {
-    CompletableFuture<Void> watching = CompletableFuture.completedFuture(null);
     if (!auditsAtTheEnd) {
       watching = CompletableFuture.runAsync(() -> audit.watch(() -> !workers.isHalted()));
       // It ends before the load if it found a fault, or could not look for one.
@@ -308,7 +314,7 @@ public final class BankLoad implements Callable<Integer> {
     RuntimeException failure = failureOf(this::makeTransfers);
     workers.halt();
     load.end();
-    RuntimeException noAudit = finishAudit(watching, failure);
+    RuntimeException noAudit = finishAudit(failure);
     describe();
     live.clear(err());
     RuntimeException notWritten = failureOf(this::publish);
@@ -322,12 +328,25 @@ public final class BankLoad implements Callable<Integer> {
   }
 
   /** Waits for the check under way, and compares all at the end if the database still answers. */
-  private RuntimeException finishAudit(CompletableFuture<Void> watching, RuntimeException failure) {
+  private RuntimeException finishAudit(RuntimeException failure) {
     // A check under way may be of a large table, or of a server that is gone.
     int wait = failure != null ? 2 : workers.isInterrupted() ? 15 : 3_600;
-    RuntimeException noAudit = failureOf(watching.orTimeout(wait, TimeUnit.SECONDS)::join);
+    RuntimeException noAudit = failureOf(() -> await(wait));
     boolean isAnswering = failure == null || ErrorReport.status(failure) == 1;
     return noAudit == null && isAnswering ? failureOf(audit::finish) : noAudit;
+  }
+
+  private void await(int seconds) {
+    try {
+      watching.get(seconds, TimeUnit.SECONDS);
+    } catch (TimeoutException e) {
+      throw new LoadException(5, "a check did not end within %d s".formatted(seconds));
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof RuntimeException cause ? cause : new CompletionException(e);
+    } catch (InterruptedException e) {
+      isInterrupted = true;
+      await(Math.min(seconds, 15));
+    }
   }
 
   private void makeTransfers() {

@@ -185,6 +185,7 @@ class BankLoadAuditTest extends OneServer {
                     "--concurrency=2",
                     "--warm-up=0s",
                     "--url=" + bank.urlThrough(proxy.port()))
+                .timeLimit(Duration.ofSeconds(85))
                 .start()) {
       Watch.of(bank).awaitTransfers(100);
       FaultProxy.Fault freeze = proxy.when("INSERT INTO transfers").freezeAfterServer();
@@ -193,7 +194,7 @@ class BankLoadAuditTest extends OneServer {
       long start = System.nanoTime();
       running.signal("INT");
       Script.Result result = running.await();
-      assertTrue(System.nanoTime() - start < Duration.ofSeconds(25).toNanos());
+      assertTrue(System.nanoTime() - start < Duration.ofSeconds(35).toNanos());
       assertEquals(130, result.status(), result::toString);
       Set<UUID> unknown = LoadRun.unknown(result.err());
       assertEquals(2, unknown.size(), result::toString);

@@ -89,10 +89,10 @@ class BankLoadFindingTest extends EachServer {
             "another load",
             () -> {
               Bank bank = Watch.bankWithAccounts(server, 50);
-              CompletableFuture<LoadRun> load = LoadRun.begin(bank, "--json", "--duration=6s");
-              Watch.of(bank).awaitTransfers(20);
+              CompletableFuture<LoadRun> load = LoadRun.begin(bank, "--json", "--rate=50", "--transfers=600");
+              Watch.of(bank).awaitTransfers(60);
               long others =
-                  LoadRun.of(bank, "--json", "--duration=2s")
+                  LoadRun.of(bank, "--json", "--transfers=100", "--warm-up=0s")
                       .assertDone()
                       .json()
                       .get("transfersInLedger")

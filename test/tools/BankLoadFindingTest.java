@@ -78,7 +78,7 @@ class BankLoadFindingTest extends EachServer {
             () -> {
               Bank bank = Watch.bankWithAccounts(server, 50);
               CompletableFuture<LoadRun> load =
-                  LoadRun.begin(bank, "--duration=6s", "--concurrency=2");
+                  LoadRun.begin(bank, "--transfers=150", "--rate=50");
               disturb(bank, "INSERT INTO accounts VALUES (1, 12345)");
               String out = LoadRun.end(load).assertDone().out().replaceAll("\\s+", " ");
               String unknown = "Others added 1 accounts with 12,345: what these held at first is";
@@ -90,7 +90,7 @@ class BankLoadFindingTest extends EachServer {
             () -> {
               Bank bank = Watch.bankWithAccounts(server, 50);
               CompletableFuture<LoadRun> load = LoadRun.begin(bank, "--json", "--rate=50", "--transfers=600");
-              Watch.of(bank).awaitTransfers(60);
+              Watch.of(bank).awaitTransfers(20);
               long others =
                   LoadRun.of(bank, "--json", "--transfers=100", "--warm-up=0s")
                       .assertDone()
@@ -109,8 +109,8 @@ class BankLoadFindingTest extends EachServer {
         () -> {
           Bank bank = Watch.bankWithAccounts(server, 50);
           boolean isOfLedger = statements[0].contains("transfers");
-          String duration = isOfLedger ? "--duration=6s" : "--duration=5m";
-          CompletableFuture<LoadRun> load = LoadRun.begin(bank, duration, "--rate=50");
+          String end = isOfLedger ? "--transfers=150" : "--duration=5m";
+          CompletableFuture<LoadRun> load = LoadRun.begin(bank, end, "--rate=50");
           disturb(bank, statements);
           LoadRun run = LoadRun.end(load);
           assertEquals(4, run.status(), run::toString);
@@ -121,7 +121,7 @@ class BankLoadFindingTest extends EachServer {
   }
 
   private static void disturb(Bank bank, String... statements) throws Exception {
-    Watch.of(bank).awaitTransfers(100);
+    Watch.of(bank).awaitTransfers(20);
     bank.ask(
         root -> {
           root.execute("SET default_transaction_isolation = 'read committed'");

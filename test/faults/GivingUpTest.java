@@ -135,8 +135,7 @@ class GivingUpTest extends EachServer {
         () -> {
           try (Stage stage = new Stage()) {
             trouble.accept(stage);
-            assertEquals(
-                sqlState, sqlState(stage.failure(JdbiException.class, UUID.randomUUID())));
+            assertEquals(sqlState, sqlState(stage.failure(JdbiException.class, UUID.randomUUID())));
             assertEquals(List.of(), stage.bank.ledger());
             assertPausesGrow(stage.retries);
           }

@@ -370,10 +370,7 @@ class SecurityTest {
                 .formatted(HOSTILE),
         "ALTER DATABASE " + version.database() + " SET search_path = public, pg_catalog");
     proxy.when("INSERT INTO transfers").everyNth(2).answerError("40001", HOSTILE);
-    proxy
-        .when("UPDATE basic_accounts")
-        .first(1)
-        .answerError("40001", HOSTILE);
+    proxy.when("UPDATE basic_accounts").first(1).answerError("40001", HOSTILE);
     return Case.tests(
             List.of(
                 plain(

@@ -22,8 +22,7 @@ final class Pooler implements AutoCloseable {
     this.bank = bank;
     this.port = Server.freePort();
     this.directory = TemporaryDirectory.create("pooler-");
-    Files.setPosixFilePermissions(
-        directory.path(), PosixFilePermissions.fromString("rwxr-xr-x"));
+    Files.setPosixFilePermissions(directory.path(), PosixFilePermissions.fromString("rwxr-xr-x"));
     Path users = Files.writeString(directory.path().resolve("users"), "\"maxroach\" \"\"\n");
     Path settings =
         Files.writeString(

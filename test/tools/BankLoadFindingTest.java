@@ -77,8 +77,7 @@ class BankLoadFindingTest extends EachServer {
             "an account",
             () -> {
               Bank bank = Watch.bankWithAccounts(server, 50);
-              CompletableFuture<LoadRun> load =
-                  LoadRun.begin(bank, "--transfers=150", "--rate=50");
+              CompletableFuture<LoadRun> load = LoadRun.begin(bank, "--transfers=150", "--rate=50");
               disturb(bank, "INSERT INTO accounts VALUES (1, 12345)");
               String out = LoadRun.end(load).assertDone().out().replaceAll("\\s+", " ");
               String unknown = "Others added 1 accounts with 12,345: what these held at first is";
@@ -89,7 +88,8 @@ class BankLoadFindingTest extends EachServer {
             "another load",
             () -> {
               Bank bank = Watch.bankWithAccounts(server, 50);
-              CompletableFuture<LoadRun> load = LoadRun.begin(bank, "--json", "--rate=50", "--transfers=600");
+              CompletableFuture<LoadRun> load =
+                  LoadRun.begin(bank, "--json", "--rate=50", "--transfers=600");
               Watch.of(bank).awaitTransfers(20);
               long others =
                   LoadRun.of(bank, "--json", "--transfers=100", "--warm-up=0s")
@@ -114,7 +114,8 @@ class BankLoadFindingTest extends EachServer {
           disturb(bank, statements);
           LoadRun run = LoadRun.end(load);
           assertEquals(4, run.status(), run::toString);
-          String error = run.err().lines().filter(line -> line.startsWith("error")).findFirst().orElse("");
+          String error =
+              run.err().lines().filter(line -> line.startsWith("error")).findFirst().orElse("");
           assertTrue(error.matches("error: (" + fault + ")"), run::toString);
           assertTrue(run.out().contains("audit failed"), run::out);
         });

@@ -159,7 +159,8 @@ class BankLoadTest extends OneServer {
       match(out, "Total balance: 1,000,000,000 before, 1,000,000,000 after\\.");
       match(
           out,
-          "Audit passed; checks while it ran: \\d+, smallest balance: [\\d,]+, transfers of this run"
+          "Audit passed; checks while it ran: \\d+, smallest balance: [\\d,]+, transfers of this"
+              + " run"
               + " in the ledger: %d\\.".formatted(50 + warmedUp));
       match(out, "Threshold passed: --fail-if='rate<1', measured [\\d.]+\\.");
       assertTrue(
@@ -189,7 +190,13 @@ class BankLoadTest extends OneServer {
     try (FaultProxy proxy = FaultProxy.to(server.port())) {
       CompletableFuture<LoadRun> run =
           LoadRun.beginThrough(
-              proxy.port(), bank, "--json", "--rate=200", "--duration=11s", "--concurrency=4", "--warm-up=0s");
+              proxy.port(),
+              bank,
+              "--json",
+              "--rate=200",
+              "--duration=11s",
+              "--concurrency=4",
+              "--warm-up=0s");
       Watch.of(bank).awaitTransfers(800);
       FaultProxy.Fault freeze =
           proxy.when("INSERT INTO transfers").first(4).delay(Duration.ofSeconds(2), Duration.ZERO);
@@ -215,7 +222,13 @@ class BankLoadTest extends OneServer {
       proxy.when("INSERT INTO transfers").delay(Duration.ofMillis(100), Duration.ZERO);
       LoadRun run =
           LoadRun.through(
-              proxy.port(), bank, "--json", "--rate=100", "--duration=2s", "--concurrency=1", "--warm-up=0s");
+              proxy.port(),
+              bank,
+              "--json",
+              "--rate=100",
+              "--duration=2s",
+              "--concurrency=1",
+              "--warm-up=0s");
       JsonObject result = run.assertDone().json();
       assertTrue(result.get("transfersCommitted").getAsLong() <= 21, result::toString);
       assertTrue(result.get("transfersNotBegun").getAsLong() >= 170, result::toString);
@@ -287,7 +300,9 @@ class BankLoadTest extends OneServer {
 
   @Test
   void theSeedFixesAllButTheTransferIds() {
-    String[] arguments = {"--seed=42", "--accounts=30", "--transfers=20", "--concurrency=1", "--warm-up=0s"};
+    String[] arguments = {
+      "--seed=42", "--accounts=30", "--transfers=20", "--concurrency=1", "--warm-up=0s"
+    };
     Bank one = Bank.create(server);
     Bank other = Bank.create(server);
     LoadRun.of(one, arguments).assertDone();
@@ -375,7 +390,8 @@ class BankLoadTest extends OneServer {
       answer(proxy, "40003", "result is ambiguous");
       proxy.when("INSERT INTO transfers").first(1).cutBeforeServer();
       JsonObject result =
-          LoadRun.through(proxy.port(), bank, "--json", "--transfers=9", "--concurrency=1", "--warm-up=0s")
+          LoadRun.through(
+                  proxy.port(), bank, "--json", "--transfers=9", "--concurrency=1", "--warm-up=0s")
               .assertDone()
               .json();
       assertEquals(
@@ -500,8 +516,10 @@ class BankLoadTest extends OneServer {
     }
     assertTrue(shown.get(shown.size() - 1).matches(".* ([2-9] checks|1 check)"), shown::toString);
     // Nothing of it is left before the result.
-    assertTrue(result.out().contains("\r\u001b[KTransfers: ")
-        || result.out().contains("\r\u001b[KWarm-up: "), result::out);
+    assertTrue(
+        result.out().contains("\r\u001b[KTransfers: ")
+            || result.out().contains("\r\u001b[KWarm-up: "),
+        result::out);
   }
 
   private static MatchResult match(String out, String line) {

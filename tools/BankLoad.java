@@ -7,6 +7,7 @@
 //SOURCES ../BankSecure.java
 //SOURCES load/AccountBalances.java
 //SOURCES load/Audit.java
+//SOURCES load/ClusterEvents.java
 //SOURCES load/ErrorReport.java
 //SOURCES load/LedgerReplay.java
 //SOURCES load/LiveLine.java
@@ -156,6 +157,12 @@ public final class BankLoad implements Callable<Integer> {
       description = "Show this earlier result beneath this one in the report.")
   private Path compare;
 
+  @Option(
+      names = "--events",
+      paramLabel = "<file>",
+      description = "What happened to the nodes, as local-cluster --events writes it.")
+  private Path events;
+
   @Spec private CommandSpec command;
 
   private final Map<String, Object> result = new LinkedHashMap<>();
@@ -251,7 +258,7 @@ public final class BankLoad implements Callable<Integer> {
     load = new LoadStatistics(0);
     run(
         session -> createAccounts(session, asked, chunks, made),
-        () -> show(List.of("%,d of %,d accounts".formatted(made.sum(), asked))));
+        () -> show(List.of("%,d of %,d accounts created".formatted(made.sum(), asked))));
     journal = new TransferJournal(!auditsAtTheEnd);
     audit = new Audit(auditing, cockroach, journal);
     audit.start();
@@ -315,10 +322,10 @@ public final class BankLoad implements Callable<Integer> {
     workers.halt();
     load.end();
     RuntimeException noAudit = finishAudit(failure);
-    describe();
     live.clear(err());
+    RuntimeException noEvents = describe();
     RuntimeException notWritten = failureOf(this::publish);
-    Stream.of(fault(), failure, noAudit, notWritten, metThreshold())
+    Stream.of(fault(), failure, noAudit, notWritten, noEvents, metThreshold())
         .filter(Objects::nonNull)
         .findFirst()
         .ifPresent(
@@ -468,8 +475,8 @@ public final class BankLoad implements Callable<Integer> {
 
   // ---- Result ----
 
-  /** Completes the result, in the order in which it is printed as JSON. */
-  private void describe() {
+  /** Completes the result, in the order of the JSON, and returns why the events are missing. */
+  private RuntimeException describe() {
     result.putAll(load.whole());
     result.putAll(audit.result(load));
     double halted = Math.min(duration.toMillis() / 1e3, load.second(workers.haltedAt()));
@@ -479,6 +486,8 @@ public final class BankLoad implements Callable<Integer> {
     result.put(
         "unknownAtSeconds", unknown.stream().map(each -> load.second(each.endedAt)).toList());
     result.put("transfersNotBegun", Math.max(0, notBegun));
+    result.put("events", List.of());
+    RuntimeException noEvents = failureOf(this::readEvents);
     result.put("thresholds", thresholds.stream().map(each -> each.judge(result)).toList());
     result.put("verdict", summary.verdict());
     result.put("summary", summary.sentence());
@@ -492,6 +501,14 @@ public final class BankLoad implements Callable<Integer> {
     String given =
         url == null || url.isBlank() ? "postgresql://maxroach@localhost:26257/bank" : url;
     result.putAll(RunOrigin.of(arguments, given.strip()));
+    return noEvents;
+  }
+
+  private void readEvents() {
+    if (events != null) {
+      double end = load.endedAtSecond();
+      result.put("events", ClusterEvents.read(events, load.startedAt(), end, load.gaps()));
+    }
   }
 
   private String versions() {
@@ -503,7 +520,8 @@ public final class BankLoad implements Callable<Integer> {
   private String options() {
     return command.commandLine().getParseResult().matchedOptions().stream()
         .distinct()
-        .filter(option -> !option.longestName().matches("--(url|certs-dir|json|report|compare)"))
+        .filter(
+            option -> !option.longestName().matches("--(url|certs-dir|json|report|compare|events)"))
         .flatMap(
             option ->
                 option.originalStringValues().stream()

@@ -112,6 +112,16 @@ final class LoadStatistics {
     addRow(second(endGap()));
   }
 
+  /** When it began. */
+  Instant startedAt() {
+    return startedAt;
+  }
+
+  /** The times without a commit: from which second to which. */
+  List<double[]> gaps() {
+    return List.copyOf(gaps);
+  }
+
   /** The second at which it ended. */
   double endedAtSecond() {
     return rounded(rowAt);
@@ -142,7 +152,7 @@ final class LoadStatistics {
   Map<String, Object> whole() {
     Map<String, Object> whole = row(rowAt, rowAt, allLatencies, allRetries);
     whole.put("measuredFrom", startedAt.toString());
-    whole.put("gaps", List.copyOf(gaps));
+    whole.put("gaps", gaps());
     whole.put("percentiles", percentiles());
     whole.put("histogram", histogram());
     whole.put("series", series);

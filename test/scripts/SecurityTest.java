@@ -427,7 +427,7 @@ class SecurityTest {
     try {
       Jdbi database = BankSecure.connect(BankSecure.settings(url), certs);
       try (var session = new BankSecure.Session(database, Duration.ofSeconds(5), retry -> {})) {
-        session.read(BankSecure::version);
+        session.run(BankSecure::version);
         return null;
       }
     } catch (RuntimeException e) {

@@ -296,6 +296,7 @@ class BankDoctorTest {
     assertEquals(
         text.checks().stream()
             .filter(line -> line.matches("[✓✗] .*"))
+            .map(line -> line.replaceFirst("^(✓ URL +\\S+) jdbc:.*", "$1"))
             .map(BankDoctorTest::timeless)
             .sorted()
             .toList(),

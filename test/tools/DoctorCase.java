@@ -26,6 +26,10 @@ final class DoctorCase {
     /** A server with TLS that lets everyone in, behind a certificate of the case's own. */
     SHOWING,
     SILENT,
+    /** It offers TLS, and sends a byte of the handshake every 1.5 s. */
+    SLOW,
+    /** It speaks TLS from the start, as a web server does. */
+    HTTPS,
     RUDE,
     /** It speaks HTTP, to whom speaks first. */
     WEB,

@@ -299,7 +299,7 @@ final class DoctorStage implements AutoCloseable {
   private int port(DoctorCase played) throws IOException {
     return switch (played.place) {
       case NOTHING -> Server.freePort();
-      case SILENT, RUDE, WEB, PATIENT_WEB, TALKATIVE -> door(played.place).port();
+      case SILENT, SLOW, HTTPS, RUDE, WEB, PATIENT_WEB, TALKATIVE -> door(played.place).port();
       case SHOWING -> front(played);
       default -> server(played.place).port();
     };
@@ -319,6 +319,8 @@ final class DoctorStage implements AutoCloseable {
       doors.put(
           place,
           switch (place) {
+            case SLOW -> Door.open(DoctorStage::shakeHandsSlowly);
+            case HTTPS -> Door.open(client -> say(client, "\025\003\001\000\002\002F", true));
             case RUDE -> Door.open(Socket::close);
             case WEB -> Door.open(client -> say(client, "HTTP/1.1 400 Bad Request\r\n\r\n", true));
             case PATIENT_WEB -> Door.open(DoctorStage::answerLine);
@@ -336,6 +338,21 @@ final class DoctorStage implements AutoCloseable {
     client.getOutputStream().write(words.getBytes(StandardCharsets.UTF_8));
     client.shutdownOutput();
     readOn(client);
+  }
+
+  private static void shakeHandsSlowly(Socket client) throws IOException {
+    client.getInputStream().read(new byte[8]);
+    client.getOutputStream().write('S');
+    // The start of a record of TLS 1.2 with 16,000 bytes.
+    byte[] record = {22, 3, 3, 62, (byte) 128};
+    for (int i = 0; ; i++) {
+      client.getOutputStream().write(i < record.length ? record[i] : 0);
+      try {
+        Thread.sleep(1_500);
+      } catch (InterruptedException e) {
+        return;
+      }
+    }
   }
 
   private static void answerLine(Socket client) throws IOException {

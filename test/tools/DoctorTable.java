@@ -120,6 +120,14 @@ final class DoctorTable {
                 "… timed out",
                 "something listens and does not answer",
                 "check that it is a database, and the firewall"),
+        error("takes forever to shake hands")
+            .at(DoctorCase.Place.SLOW)
+            .names("protocol", "localhost:{port} was not ready after 10 s")
+            .advises("Look at the server, and at what stands between:…"),
+        error("speaks TLS from the start", PLAIN)
+            .at(DoctorCase.Place.HTTPS)
+            .names("protocol", "localhost:{port} speaks TLS from the start, as HTTPS does")
+            .advises("…DB Console on 8080…"),
         error("hangs up", PLAIN)
             .at(DoctorCase.Place.RUDE)
             .names("protocol", "localhost:{port} closes each connection…")
@@ -226,8 +234,8 @@ final class DoctorTable {
         error("sslrootcert=system", URL + "?sslrootcert=system", "--certs-dir={folder}/certs")
             .names("server", "localhost:{port} has a certificate by …, and not by that CA")
             .fixedBy(
-                "jbang bank-doctor --url=postgresql://maxroach@localhost:{port}/bank"
-                    + " --certs-dir={folder}/certs"));
+                "jbang bank-doctor --url='postgresql://maxroach@localhost:{port}/bank"
+                    + "?sslrootcert={folder}/certs/ca.crt' --certs-dir={folder}/certs"));
     cases.add(
         error(
                 "sslrootcert that is not there",
@@ -235,8 +243,8 @@ final class DoctorTable {
                 "--certs-dir={folder}/certs")
             .names("CA", "/nowhere/ca.crt cannot be used: there is no such file")
             .fixedBy(
-                "jbang bank-doctor --url=postgresql://maxroach@localhost:{port}/bank"
-                    + " --certs-dir={folder}/certs"));
+                "jbang bank-doctor --url='postgresql://maxroach@localhost:{port}/bank"
+                    + "?sslrootcert={folder}/certs/ca.crt' --certs-dir={folder}/certs"));
     return cases;
   }
 
@@ -254,9 +262,11 @@ final class DoctorTable {
                 "NotBefore: …",
                 "the server's certificate has ended, or not begun",
                 "`cockroach cert create-node`, or the clock set right"),
-        badServer("a self-signed certificate of the server", "…")
-            .showing(leaf -> leaf.selfSigned(), "localhost"),
-        badServer("a certificate for another host", "…for db.example.com only")
+        error("a self-signed certificate of the server")
+            .showing(leaf -> leaf.selfSigned(), "localhost")
+            .names("server", "localhost:{port} has a certificate by …, and not by that CA")
+            .advises("Copy ca.crt from a node of that cluster to {folder}/certs."),
+        badServer("a certificate for another host", "certificate for db.example.com only")
             .showing(leaf -> leaf, "db.example.com")
             .row(
                 "The hostname … could not be verified …",
@@ -388,7 +398,7 @@ final class DoctorTable {
                     ca.client("maxroach")
                         .withAnotherKey()
                         .write(certs, Certificates.KeyFormat.PKCS8_DER))
-            .fixedBy("cockroach cert create-client maxroach --also-generate-pkcs8-key " + DIRS));
+            .fixedBy("mv …client.maxroach.key.pk8 …client.maxroach.key.pk8.old"));
     cases.add(
         badKey("of an elliptic curve, in SEC1's form", "…key is SEC1, which pgjdbc does not read")
             .certs((certs, ca) -> ca.client("maxroach").ellipticCurve().write(certs))
@@ -398,7 +408,7 @@ final class DoctorTable {
                 "the key is in a form that pgjdbc does not read, or has a password",
                 "`openssl pkcs8 -topk8 -nocrypt -outform DER` into a file `….key.pk8` beside it"));
     cases.add(
-        badKey("of an elliptic curve, in PKCS#8", "…key is PKCS#8, which pgjdbc does not read")
+        badKey("of an elliptic curve, in PKCS#8", "…key is PKCS#8 (EC in PEM), which pgjdbc does not read")
             .certs(
                 (certs, ca) ->
                     ca.client("maxroach")
@@ -406,14 +416,14 @@ final class DoctorTable {
                         .write(certs, Certificates.KeyFormat.PKCS8_PEM))
             .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
     cases.add(
-        badKey("with a password", "…key is encrypted, which pgjdbc does not read")
+        badKey("with a password", "…key is encrypted (PEM with a password), which pgjdbc does not read")
             .shell(
                 "cd certs && openssl pkcs8 -topk8 -in client.maxroach.key -passout pass:geheim"
                     + " -out new && cat new > client.maxroach.key && rm new")
             .typing("geheim\n")
             .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
     cases.add(
-        badKey("with a password, in PKCS#1", "…key is encrypted, which pgjdbc does not read")
+        badKey("with a password, in PKCS#1", "…key is encrypted (PEM with a password), which pgjdbc does not read")
             .shell(
                 "cd certs && openssl rsa -traditional -aes128 -in client.maxroach.key"
                     + " -passout pass:geheim -out new && cat new > client.maxroach.key && rm new")
@@ -447,14 +457,14 @@ final class DoctorTable {
             .with("home/.pgpass", "localhost:*:*:maxroach:geheim\n")
             .permitted("home/.pgpass", "rw-------")
             .fixedByHand(
-                "Correct the password in the URL, PGPASSWORD or ~/.pgpass.",
+                "Correct the password in the URL, PGPASSWORD or ~/.pgpass.…",
                 (folder, stage) ->
                     Files.writeString(
                         folder.resolve("home/.pgpass"),
                         "localhost:*:*:maxroach:" + DoctorStage.PASSWORD + "\n")),
         withPassword("none", "client", "there is no …client.maxroach.crt, and no password…")
             .fixedWith(
-                "Make one for this cluster, or have a password in PGPASSWORD:…",
+                "Set PGPASSWORD, or create a certificate for this cluster:…",
                 "--url=postgresql://maxroach:"
                     + DoctorStage.ENCODED_PASSWORD
                     + "@localhost:{port}/bank"),
@@ -522,16 +532,38 @@ final class DoctorTable {
             .row("… permission denied for …", "the user has no rights there", "`GRANT`, as root"),
         noRight("to create tables", "no right to CREATE on SCHEMA public")
             .database("REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
-        noRight("to use the schema", "no right to CREATE on SCHEMA public")
+        noRight("to use the schema", "no right to USAGE on SCHEMA public")
             .database("REVOKE ALL ON SCHEMA public FROM PUBLIC"),
-        noRight("on accounts", "no right to SELECT on TABLE accounts").database(ACCOUNTS),
-        noRight("to write accounts", "no right to INSERT on TABLE accounts")
+        noRight("in another schema", "no right to CREATE on SCHEMA \"My app\"")
+            .database(
+                "CREATE SCHEMA \"My app\"",
+                "GRANT USAGE ON SCHEMA \"My app\" TO maxroach",
+                "ALTER DATABASE {database} SET search_path = \"My app\""),
+        noRight(
+                "because of a search_path without a schema",
+                "no schema of the search_path exists: app, other")
+            .database("ALTER DATABASE {database} SET search_path = app, other")
+            .row(
+                "… no schema has been selected to create in",
+                "The search_path names no schema that exists.",
+                "Create the schema, or correct the search_path of the URL, the user or the"
+                    + " database."),
+        noRight("because of an empty search_path", "no schema of the search_path exists: …")
+            .database("ALTER DATABASE {database} SET search_path = ''"),
+        noRight("on a table in another schema", "no right to SELECT on TABLE app.accounts")
+            .database(
+                "CREATE SCHEMA app",
+                "GRANT ALL ON SCHEMA app TO maxroach",
+                "CREATE TABLE app." + ACCOUNTS.substring("CREATE TABLE ".length()),
+                "ALTER DATABASE {database} SET search_path = app, public"),
+        noRight("on accounts", "no right to SELECT on TABLE public.accounts").database(ACCOUNTS),
+        noRight("to write accounts", "no right to INSERT on TABLE public.accounts")
             .database(ACCOUNTS, "GRANT SELECT ON accounts TO maxroach"),
-        noRight("to update accounts", "no right to UPDATE on TABLE accounts")
+        noRight("to update accounts", "no right to UPDATE on TABLE public.accounts")
             .database(ACCOUNTS, "GRANT SELECT, INSERT ON accounts TO maxroach"),
-        noRight("to write the ledger", "no right to INSERT on TABLE transfers")
+        noRight("to write the ledger", "no right to INSERT on TABLE public.transfers")
             .database(ACCOUNTS, TRANSFERS, GRANTED, "REVOKE INSERT ON transfers FROM maxroach"),
-        noRight("on both tables", "no right to SELECT on TABLE accounts")
+        noRight("on both tables", "no right to SELECT on TABLE public.accounts")
             .database(ACCOUNTS, TRANSFERS)
             .thenFixedBy(SQL),
         error("to read only")
@@ -554,7 +586,7 @@ final class DoctorTable {
             .names(
                 "clock", "the server's is 3,5… ms ahead of this machine's|the server's is 3,6… ms…")
             .fixedByHand(
-                "Set the one that is wrong, this one by:…",
+                "Correct the clock that is wrong, this machine's with:…",
                 "DROP FUNCTION public.clock_timestamp()"));
   }
 
@@ -586,7 +618,7 @@ final class DoctorTable {
             "CREATE TABLE accounts (id INT2 PRIMARY KEY, balance INT8)"),
         otherShape(
             "IDs that may come twice",
-            "accounts has no column id bigint unique",
+            "accounts has no primary key or unique index on id alone",
             "CREATE TABLE accounts (id INT8, balance INT8)"),
         otherShape(
             "texts for balances",
@@ -594,7 +626,7 @@ final class DoctorTable {
             "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance TEXT)"),
         otherShape(
             "accounts that want an owner",
-            "accounts has a column owner text, which must be given",
+            "accounts has a column owner text, which must have a value",
             "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8, owner TEXT NOT NULL)"),
         otherShape(
             "a view of the name accounts",
@@ -608,7 +640,7 @@ final class DoctorTable {
             "CREATE TABLE transfers (id UUID PRIMARY KEY)"),
         otherShape(
             "a ledger with numbers for IDs",
-            "transfers has no column id uuid unique",
+            "transfers has no column id uuid",
             TRANSFERS.replace("UUID", "INT8")));
   }
 
@@ -639,12 +671,11 @@ final class DoctorTable {
         }) {
       cases.add(badUrl(bad[0], bad[1]).fixedWith("…", URL));
     }
-    String again = "jbang bank-doctor --url=postgresql://maxroach@localhost:1/bank";
+    String again = "…jbang bank-doctor --url=…postgresql://maxroach@localhost:1/bank…";
     for (String[] bad :
         new String[][] {
           {"%", "%25 stands for a %…"},
           {"%zz", "%25 stands for a %…"},
-          {"@geheim", "%40 stands for an @…"},
           {"/x", "%2F stands for a /…"},
           {"?x", "%3F stands for a ?…"},
           {"/@:?#%", "%25 stands for a %…"}
@@ -655,8 +686,8 @@ final class DoctorTable {
     }
     cases.add(
         badUrl(
-                "postgresql://maxroach:geheim@x@localhost:1/bank?sslmode=verify-full",
-                "%40 stands for an @…")
+                "postgresql://maxroach:geheim/x@localhost:1/bank?sslmode=verify-full",
+                "%2F stands for a /…")
             .advises(again)
             .row(
                 "the URL is not like …",
@@ -665,7 +696,7 @@ final class DoctorTable {
     for (String mode : List.of("allow", "prefer", "require", "verify-ca", "bogus")) {
       cases.add(
           error("sslmode=" + mode, URL + "?sslmode=" + mode, "--certs-dir={folder}/certs")
-              .names("URL", "sslmode=" + mode + ", by which nobody checks who the server is")
+              .names("URL", "sslmode=" + mode + " does not verify who the server is")
               .fixedBy(
                   "jbang bank-doctor --url='postgresql://maxroach@localhost:{port}/bank"
                       + "?sslmode=verify-full' --certs-dir={folder}/certs")

@@ -101,11 +101,9 @@ final class Diagnosis {
     String text = given == null || given.isBlank() ? environment.get("DATABASE_URL") : given;
     boolean isGiven = text != null && !text.isBlank();
     DoctorUrl whole = new DoctorUrl(isGiven ? text.strip() : DoctorUrl.DEFAULT);
-    try {
-      settings = BankSecure.settings(whole.toString());
-    } catch (IllegalArgumentException e) {
-      throw UrlFindings.explain(whole, folder, environment);
-    }
+    settings =
+        UrlFindings.read(whole)
+            .orElseThrow(() -> UrlFindings.explain(whole, folder, environment));
     url = whole.withoutPasswords();
     fixes = new Fixes(url, folder, settings, environment);
     String mode = settings.getProperty("sslmode", "verify-full");

@@ -206,6 +206,11 @@ final class Fixes {
         + then;
   }
 
+  /** Moves a file to a name that is free. */
+  String moveAway(Path file) {
+    return moveAway(List.of(file)).replaceFirst(" && $", "");
+  }
+
   private static String moveAway(List<Path> files) {
     return files.stream()
         .filter(Files::exists)

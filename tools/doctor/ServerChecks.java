@@ -34,7 +34,7 @@ final class ServerChecks {
   }
 
   private Path rootCertificate() {
-    Path standard = ClientIdentity.defaultFolder().resolve("root.crt");
+    Path standard = Path.of(System.getProperty("user.home"), ".postgresql", "root.crt");
     String otherwise = Files.exists(standard) ? standard.toString() : "system";
     return Path.of(settings.getProperty("sslrootcert", otherwise));
   }

@@ -463,16 +463,16 @@ public final class BankBasic implements Callable<Integer> {
 
     /** Stops the server if it runs. The modes are those of pg_ctl. */
     synchronized void stop(String mode) throws IOException {
-      Path file = data().resolve("postmaster.pid");
-      if (Files.notExists(file)) {
-        return;
-      }
-      long id = Long.parseLong(Files.readAllLines(file).get(0).trim());
-      String command = ProcessHandle.of(id).flatMap(p -> p.info().commandLine()).orElse("");
-      // If the server is dead, its process ID may belong to another program.
-      if (WINDOWS || command.contains(data().toString())) {
+      if (WINDOWS || !processes().isEmpty()) {
         run("pg_ctl", "stop", "--pgdata=" + data(), "--mode=" + mode);
       }
+    }
+
+    /** The server, and whatever else runs with its data; Windows does not say which do. */
+    List<ProcessHandle> processes() {
+      return ProcessHandle.allProcesses()
+          .filter(process -> process.info().commandLine().orElse("").contains(data().toString()))
+          .toList();
     }
 
     /** Stops the server and deletes its data. */
@@ -585,7 +585,13 @@ public final class BankBasic implements Callable<Integer> {
                   folder.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
           boolean lives = channel.tryLock() == null;
           if (!lives) {
-            new EmbeddedDatabase(programs, folder, channel).close();
+            EmbeddedDatabase database = new EmbeddedDatabase(programs, folder, channel);
+            for (ProcessHandle process : database.processes()) {
+              process.destroy();
+              process.onExit().completeOnTimeout(process, 5, TimeUnit.SECONDS).join();
+              process.destroyForcibly();
+            }
+            database.close();
           }
           channel.close();
         }

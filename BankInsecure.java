@@ -478,11 +478,13 @@ public final class BankInsecure implements Callable<Integer> {
 
   private static URI parse(String url) {
     try {
+      if (!url.matches("(jdbc:)?(postgresql|postgres|cockroachdb)://[^/?#].*")) {
+        throw badUrl();
+      }
       URI uri = new URI(url.replaceFirst("^jdbc:", ""));
-      boolean isKnown = List.of("postgresql", "postgres", "cockroachdb").contains(uri.getScheme());
-      // A password with a slash or a # in it would end up behind the host.
-      boolean isCut = uri.getRawFragment() != null || uri.getRawPath().contains("@");
-      if (!isKnown || uri.getRawAuthority() == null || isCut) {
+      // A password with a slash or a # in it would end up behind the host, and a parameter after
+      // a & and without a ? in the database's name.
+      if (uri.getRawFragment() != null || uri.getRawPath().matches(".*[@&].*")) {
         throw badUrl();
       }
       return uri;
@@ -507,12 +509,20 @@ public final class BankInsecure implements Callable<Integer> {
     String authority = uri.getRawAuthority();
     String hosts =
         Stream.of(authority.substring(authority.lastIndexOf('@') + 1).split(","))
-            .map(host -> host.matches(".*:\\d+") ? host : host + ":26257")
+            .map(BankInsecure::withPort)
             .collect(Collectors.joining(","));
     String database = uri.getRawPath().length() > 1 ? uri.getRawPath() : "/bank";
     // pgjdbc would read a + as a blank.
     String parameters = Objects.requireNonNullElse(uri.getRawQuery(), "").replace("+", "%2B");
     return "jdbc:postgresql://" + hosts + database + "?" + parameters;
+  }
+
+  private static String withPort(String host) {
+    // A password with a ? in it would end up as the port.
+    if (!host.matches("([^:]*|\\[.*])(:\\d+)?")) {
+      throw badUrl();
+    }
+    return host.matches(".*:\\d+") ? host : host + ":26257";
   }
 
   private static String decode(String text) {

@@ -2,48 +2,142 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type MarkdownIt from 'markdown-it'
 import { tabsMarkdownPlugin } from 'vitepress-plugin-tabs'
-import { defineConfig } from 'vitepress'
+import { defineConfig, type HeadConfig } from 'vitepress'
+import { excerpts } from './excerpts'
 
 const project = resolve(import.meta.dirname, '../..')
 
 /** What the pages offer for download, with what it names as its sources. */
-const scripts = ['BankBasic.java', 'BankInsecure.java', 'BankSecure.java', 'lessons', 'tools']
+const downloads = [
+  'BankBasic.java',
+  'BankInsecure.java',
+  'BankSecure.java',
+  'examples',
+  'lessons',
+  'tools',
+]
+
+/**
+ * Where the project is on GitHub, such as jane/bank. The workflow that publishes the site sets it.
+ * Without it the links to the repository are left out, and OWNER/REPOSITORY stays in the commands.
+ */
+const repository = process.env.REPOSITORY
+const placeholder = 'OWNER/REPOSITORY'
+
+const [owner, name] = repository?.split('/') ?? []
+const host = `${owner?.toLowerCase()}.github.io`
+const base = process.env.BASE ?? (repository && name !== host ? `/${name}/` : '/')
+const site = repository && `https://${host}${base}`
+
+const title = 'Bank samples for CockroachDB'
 
 export default defineConfig({
-  title: 'Bank scripts',
-  description: 'Build a Java app with CockroachDB and JDBI, one file at a time',
+  title,
+  description: 'Transactions, retries and transfers on CockroachDB from Java, one file at a time.',
   lang: 'en',
   srcExclude: ['doctor-table.md'],
-  base: process.env.BASE ?? '/',
-  head: [['link', { rel: 'icon', href: 'data:,' }]],
+  base,
+  head: [
+    ['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}favicon.svg` }],
+    ['meta', { name: 'theme-color', content: '#1d5fd1' }],
+  ],
+  sitemap: site ? { hostname: site } : undefined,
+  transformHead: ({ pageData, title, description }) => openGraph(pageData, title, description),
   themeConfig: {
+    repository,
+    nav: [
+      { text: 'Tutorial', link: '/tutorial' },
+      { text: 'Why retries', link: '/retries' },
+      { text: 'Load test', link: '/load' },
+      { text: 'Troubleshooting', link: '/connecting' },
+    ],
     sidebar: [
-      { text: 'Build a Java app', link: '/' },
-      { text: 'Why it retries', link: '/retries' },
-      { text: 'Under load', link: '/load' },
-      { text: 'When it does not connect', link: '/connecting' },
+      {
+        text: 'Learn',
+        items: [
+          { text: 'Build a Java app', link: '/tutorial' },
+          { text: 'Why transactions are retried', link: '/retries' },
+          { text: 'Best practices', link: '/practices' },
+        ],
+      },
+      {
+        text: 'Use it in your program',
+        items: [
+          { text: 'Maven project', link: '/maven' },
+          { text: 'Connection pool', link: '/pool' },
+          { text: 'Web service', link: '/web-service' },
+          { text: 'Spring Boot', link: '/spring-boot' },
+        ],
+      },
+      {
+        text: 'Run it',
+        items: [
+          { text: 'Load test', link: '/load' },
+          { text: 'Troubleshooting', link: '/connecting' },
+          { text: 'Docker Compose', link: '/compose' },
+          { text: 'Windows', link: '/windows' },
+        ],
+      },
     ],
     outline: [2, 3],
+    socialLinks: repository ? [{ icon: 'github', link: `https://github.com/${repository}` }] : [],
+    editLink: repository && {
+      pattern: `https://github.com/${repository}/edit/main/docs/:path`,
+      text: 'Edit this page',
+    },
     search: {
       provider: 'local',
-      // All words of what is looked for, or RETRY_WRITE_TOO_OLD would find each page.
+      // A page must have all the words, or RETRY_WRITE_TOO_OLD would find every page.
       options: { miniSearch: { searchOptions: { combineWith: 'AND', fuzzy: false } } },
     },
-    docFooter: { prev: 'Before', next: 'Next' },
+    docFooter: { prev: 'Previous', next: 'Next' },
   },
   markdown: {
+    // These have enough contrast for WCAG AA.
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
     config(markdown) {
+      markdown.use(fillInRepository)
       markdown.use(tabsMarkdownPlugin)
-      markdown.use(excerpts)
+      markdown.use(excerpts, project)
     },
   },
   buildEnd({ outDir }) {
-    for (const script of scripts) {
-      cpSync(resolve(project, script), resolve(outDir, script), { recursive: true })
+    for (const download of downloads) {
+      cpSync(resolve(project, download), resolve(outDir, download), { recursive: true })
     }
     writeFileSync(resolve(outDir, 'report.html'), report())
   },
 })
+
+/** What a page looks like when somebody shares its address. */
+function openGraph(
+  page: { relativePath: string },
+  title: string,
+  description: string,
+): HeadConfig[] {
+  const properties: Record<string, string> = {
+    'og:type': 'website',
+    'og:title': title,
+    'og:description': description,
+  }
+  if (site) {
+    const path = page.relativePath.replace(/(^|\/)index\.md$/, '$1').replace(/\.md$/, '.html')
+    properties['og:url'] = site + path
+    properties['og:image'] = `${site}preview.png`
+  }
+  return Object.entries(properties).map(([property, content]) => ['meta', { property, content }])
+}
+
+/** Writes the repository's address into the commands, and leaves out what explains the placeholder. */
+function fillInRepository(markdown: MarkdownIt) {
+  if (repository) {
+    markdown.core.ruler.before('normalize', 'repository', (state) => {
+      state.src = state.src
+        .replace(/<!-- placeholder -->.*?<!-- \/placeholder -->\n?/gs, '')
+        .replaceAll(placeholder, repository)
+    })
+  }
+}
 
 /** The page that BankLoad wrote for docs/report.json, made of its template as BankLoad does. */
 function report(): string {
@@ -55,36 +149,6 @@ function report(): string {
   }
   return Object.entries(parts).reduce(
     (page, [mark, file]) => page.replace(mark, () => readFileSync(file, 'utf8')),
-    readFileSync(resolve(project, 'tools/BankLoad.html'), 'utf8'),
+    readFileSync(resolve(project, 'tools/load/LoadReport.html'), 'utf8'),
   )
-}
-
-/**
- * Fills a block such as ```java excerpt=BankBasic.java, which holds how a method's first line
- * begins, with that method's text in the script. The build fails where it is not there just once.
- */
-function excerpts(markdown: MarkdownIt) {
-  markdown.core.ruler.push('excerpts', ({ tokens }) => {
-    for (const token of tokens.filter(({ type }) => type === 'fence')) {
-      const [, script] = token.info.match(/excerpt=(\S+)/) ?? []
-      if (script) {
-        token.content = excerpt(script, token.content.trim())
-        token.info = 'java'
-      }
-    }
-  })
-}
-
-function excerpt(script: string, beginning: string): string {
-  const lines = readFileSync(resolve(project, script), 'utf8').split('\n')
-  const starts = lines.filter((line) => line.trimStart().startsWith(beginning))
-  if (starts.length !== 1) {
-    throw new Error(`${script} has ${starts.length} lines that begin with: ${beginning}`)
-  }
-  const start = lines.indexOf(starts[0])
-  const indent = starts[0].length - starts[0].trimStart().length
-  const closing = ' '.repeat(indent) + '}'
-  const end = lines.findIndex((line, index) => index > start && line.startsWith(closing))
-  const text = lines.slice(start, end + 1).map((line) => line.slice(indent))
-  return text.join('\n') + '\n'
 }

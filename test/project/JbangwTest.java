@@ -28,7 +28,7 @@ import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What jbangw takes for JBang, and that it leaves no trace on the program it runs. */
+/** Which JBang jbangw runs, and that the program it runs behaves as it would without jbangw. */
 @DisabledOnOs(value = OS.WINDOWS, disabledReason = "jbangw is a shell script")
 @Timeout(120)
 class JbangwTest {
@@ -106,32 +106,35 @@ class JbangwTest {
   }
 
   @Test
-  void withNothingOnThePathOneLineSaysWhatToInstall() throws Exception {
+  void withNothingOnThePathItSaysWhatToInstall() throws Exception {
     Result result = run("", List.of("Echo.java"));
-    result.assertRefused("no JBang: install it from https://www.jbang.dev/download");
-    assertEquals(1, result.err.lines().count(), result.err);
+    result.assertRefused("there is no JBang, and nothing to download it with");
+    assertEquals(2, result.err.lines().count(), result.err);
+    assertTrue(result.err.contains("\nInstall JBang (https://www.jbang.dev/download)"), result.err);
   }
 
   @Test
   void withoutMavenJbangsOwnScriptGetsArgumentsAndInput() throws Exception {
     linkToolsBut("mvn", "curl");
     script("curl", "cat <<'END'\n" + ECHO_IN_SHELL + "\nEND");
+    String progress = "Downloading the script that starts JBang from https://sh.jbang.dev\n";
     assertEquals(
-        new Result(7, AWKWARD_ARGUMENTS_ECHOED + "typed", ""), run("typed", AWKWARD_ARGUMENTS));
+        new Result(7, AWKWARD_ARGUMENTS_ECHOED + "typed", progress),
+        run("typed", AWKWARD_ARGUMENTS));
   }
 
   @Test
   void aFailedDownloadIsAnError() throws Exception {
     linkToolsBut("mvn", "curl");
     script("curl", "exit 6");
-    run("", List.of("Echo.java")).assertRefused("could not fetch JBang");
+    run("", List.of("Echo.java")).assertRefused("could not download JBang");
   }
 
   @Test
-  void aFailedFetchIsAnErrorWithItsReason() throws Exception {
+  void aFailedDownloadWithMavenIsAnErrorWithItsReason() throws Exception {
     linkToolsBut("mvn");
     script("mvn", "echo '[ERROR] no such host -> [Help 1]'; exit 1");
-    run("", List.of("Echo.java")).assertRefused("Maven could not fetch JBang: no such host");
+    run("", List.of("Echo.java")).assertRefused("Maven could not download JBang: no such host");
     assertEquals(0, filesInCache());
   }
 
@@ -143,7 +146,7 @@ class JbangwTest {
     script(bin.resolve("java"), "echo java ran");
     environment.put("JAVA_HOME", bin.getParent().toString());
     plantCorruptJar(directory.resolve("cache"));
-    run("", List.of("Echo.java")).assertRefused("what Maven fetched is not JBang");
+    run("", List.of("Echo.java")).assertRefused("what Maven downloaded is not JBang");
     assertEquals(1, filesInCache(), "only the corrupt one");
   }
 
@@ -199,6 +202,16 @@ class JbangwTest {
       assertEquals(7, result.status);
     }
 
+    /** The checksum was lost then, and every file seemed to be damaged. */
+    @Test
+    void standardOutputMayBeClosed() throws Exception {
+      run("", List.of("version"));
+      script("closed", "exec " + jbangw() + " " + echoInJava() + " >&-");
+      Result result = finish(start(tools.resolve("closed"), List.of()), "");
+      assertEquals(7, result.status, result.err);
+      assertTrue(result.err.lines().allMatch(line -> line.startsWith("[jbang]")), result.err);
+    }
+
     @Test
     void ctrlCReachesTheProgram() throws Exception {
       Process process = start(List.of(sleepInJava().toString()));
@@ -213,14 +226,14 @@ class JbangwTest {
     }
 
     @Test
-    void firstRunsAtOnceMendACorruptCacheAndLaterOnesNeedNoMaven() throws Exception {
+    void firstRunsAtOnceRepairACorruptCacheAndLaterOnesNeedNoMaven() throws Exception {
       environment.put("XDG_CACHE_HOME", directory.resolve("cache").toString());
       plantCorruptJar(directory.resolve("cache"));
       List<Process> processes = List.of(start(List.of("version")), start(List.of("version")));
       for (Process process : processes) {
         Result first = finish(process, "");
         assertEquals(0, first.status, first.err);
-        assertTrue(first.err.startsWith("Fetching JBang"), first.err);
+        assertTrue(first.err.startsWith("Downloading JBang"), first.err);
       }
       assertEquals(1, filesInCache(), "only the jar stays");
       Files.delete(tools.resolve("mvn"));

@@ -196,11 +196,11 @@ final class DoctorStage implements AutoCloseable {
         boolean secure = !files.toString().isEmpty();
         Jdbi bank = secure ? BankSecure.connect(settings, files) : BankInsecure.connect(settings);
         try (var session = new BankSecure.Session(bank, Duration.ofSeconds(1), retry -> {})) {
-          session.read(BankSecure::version);
+          session.run(BankSecure::version);
           BankSecure.createTables(session);
-          session.read(BankSecure::accountIds);
+          session.run(BankSecure::accountIds);
           session.commit("", h -> BankSecure.insertAccounts(h, new long[] {1}, new long[] {1}));
-          session.read(BankSecure::totalBalance);
+          session.run(BankSecure::totalBalance);
         }
         return "";
       } catch (RuntimeException e) {

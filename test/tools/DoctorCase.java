@@ -159,6 +159,7 @@ final class DoctorCase {
   /** The printed line must be like this and, passed to a shell, fix it. */
   DoctorCase fixedBy(String line) {
     fix = line;
+    byHand = null;
     return this;
   }
 

@@ -346,12 +346,12 @@ final class DoctorStage implements AutoCloseable {
     // The start of a record of TLS 1.2 with 16,000 bytes.
     byte[] record = {22, 3, 3, 62, (byte) 128};
     for (int i = 0; ; i++) {
-      client.getOutputStream().write(i < record.length ? record[i] : 0);
       try {
         Thread.sleep(1_500);
       } catch (InterruptedException e) {
         return;
       }
+      client.getOutputStream().write(i < record.length ? record[i] : 0);
     }
   }
 
@@ -450,8 +450,7 @@ final class DoctorStage implements AutoCloseable {
     Path folder = Path.of(option(words, "--certs-dir"));
     boolean ready =
         Files.isReadable(folder.resolve("ca.crt"))
-            && Files.isReadable(Path.of(option(words, "--ca-key")))
-            && words.contains("");
+            && Files.isReadable(Path.of(option(words, "--ca-key")));
     List<String> names =
         words.subList(3, words.size()).stream().filter(word -> !word.startsWith("--")).toList();
     if (!ready || names.isEmpty()) {

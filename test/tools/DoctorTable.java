@@ -115,7 +115,7 @@ final class DoctorTable {
         error("never answers")
             .at(DoctorCase.Place.SILENT)
             .names("protocol", "localhost:{port} accepts connections, and says nothing: Read timed out")
-            .advises("…orrect the…URL: CockroachDB takes SQL on 26257.")
+            .advises("Look at the server: it hangs, waits for \"cockroach init\", or is no database.")
             .row(
                 "… timed out",
                 "something listens and does not answer",
@@ -200,7 +200,7 @@ final class DoctorTable {
         missingAuthority("no CA", "CA", "there is no …ca.crt, and Java does not trust CN=Cockroach CA, O=Cockroach")
             .without(AUTHORITY)
             .row(
-                "….postgresql/root.crt (No such file or directory)",
+                "unable to find valid certification path to requested target",
                 "there is no `ca.crt` in the folder",
                 "the right folder for `--certs-dir`, or this cluster's `ca.crt`"));
     cases.add(
@@ -288,9 +288,10 @@ final class DoctorTable {
         badClient("none, and no password", "there is no …client.maxroach.crt, and no password…")
             .without(CERTIFICATE, KEY)
             .row(
-                "no certificate, and no PGPASSWORD",
-                "neither is there, nor a terminal to ask at",
-                "`cockroach cert create-client`, `--certs-dir` or `PGPASSWORD`"));
+                "… connection requires a valid client certificate",
+                "There is no client certificate, or it is by another CA than the cluster's.",
+                "Run `cockroach cert create-client` with this cluster's CA, correct"
+                    + " `--certs-dir`, or set `PGPASSWORD`."));
     cases.add(
         badClient("no certificate to the key", "…crt cannot be used: there is no such file")
             .without(CERTIFICATE));
@@ -307,7 +308,7 @@ final class DoctorTable {
         badClient("expired", "…crt cannot be used: it expired at …; the clock here says …")
             .certs((certs, ca) -> ca.client("maxroach").expired().write(certs))
             .row(
-                "✗ client … cannot be used: it ended at …",
+                "✗ client … cannot be used: it expired at …",
                 "the client's certificate has ended; the server just hangs up",
                 "`cockroach cert create-client`"));
     cases.add(
@@ -317,11 +318,7 @@ final class DoctorTable {
         badClient("of another CA", "…is by CN=Other CA, O=Other, and not by this CA…")
             .certs(
                 (certs, ca) ->
-                    new Certificates("O=Other, CN=Other CA").client("maxroach").write(certs))
-            .row(
-                "… valid client certificate",
-                "the client's certificate is of another CA",
-                "the certificates of this cluster"));
+                    new Certificates("O=Other, CN=Other CA").client("maxroach").write(certs)));
     cases.add(
         badClient(
                 "of another CA of the same name", "…is by CN=Cockroach CA, …, and not by this CA…")
@@ -341,7 +338,11 @@ final class DoctorTable {
         badClient("sslcert that is not there", "/nowhere.crt cannot be used: there is no such file")
             .given(URL + "?sslcert=/nowhere.crt&sslkey=/nowhere.key", "--certs-dir={folder}/certs")
             .fixedBy(
-                CERT + DIRS + " && jbang bank-doctor --url=…/bank --certs-dir={folder}/certs"));
+                CERT
+                    + DIRS
+                    + " && jbang bank-doctor --url=…sslcert={folder}/"
+                    + CERTIFICATE
+                    + "…--certs-dir={folder}/certs"));
     cases.add(
         error("another user than the folder's", "--url=postgresql://carl@localhost:{port}/bank")
             .names("client", "there is no …client.carl.crt, and no password…")
@@ -690,7 +691,7 @@ final class DoctorTable {
                 "%2F stands for a /…")
             .advises(again)
             .row(
-                "the URL is not like …",
+                "--url or DATABASE_URL is not like …",
                 "it is not, or a password in it is not encoded",
                 "`%40` for an @, `%2F` for a /, `%25` for a %, or the password in `PGPASSWORD`"));
     for (String mode : List.of("allow", "prefer", "require", "verify-ca", "bogus")) {
@@ -701,7 +702,7 @@ final class DoctorTable {
                   "jbang bank-doctor --url='postgresql://maxroach@localhost:{port}/bank"
                       + "?sslmode=verify-full' --certs-dir={folder}/certs")
               .row(
-                  "sslmode must be verify-full…",
+                  "the URL's sslmode must be verify-full…",
                   "with any other mode nobody checks who the server is",
                   "`sslmode=verify-full`, or none"));
     }

@@ -77,9 +77,14 @@ final class Fixes {
     return jbang("bank-doctor", url.with("sslmode", "disable"), null);
   }
 
+  /** Whether the URL names the file of the CA. */
+  boolean isAuthorityInUrl() {
+    return ("" + url).contains("sslrootcert=");
+  }
+
   /** Runs the doctor with the CA in another folder. */
   String authorityIn(Path other) {
-    boolean isInUrl = ("" + url).contains("sslrootcert=");
+    boolean isInUrl = isAuthorityInUrl();
     DoctorUrl changed =
         isInUrl ? url.with("sslrootcert", other.resolve("ca.crt").toString()) : url;
     return jbang("bank-doctor", changed, isInUrl ? folder : other.toString());

@@ -128,7 +128,8 @@ final class ServerChecks {
       String seen = host + " has a bad certificate: " + Reason.of(refusal);
       return wrongCertificate(host, seen);
     }
-    if (usesJavasAuthorities() && settings.containsKey("sslcert")) {
+    boolean isMissing = usesJavasAuthorities() && !fixes.isAuthorityInUrl();
+    if (isMissing && settings.containsKey("sslcert")) {
       String seen = "there is no %s, and Java does not trust %s";
       seen = seen.formatted(folder.resolve("ca.crt"), own.issuer());
       examination.forget("CA");

@@ -275,6 +275,11 @@ final class DoctorStage implements AutoCloseable {
     }
   }
 
+  /** Passes a command and what is typed to a shell, with SSLPASSWORD set. */
+  int paste(Path folder, String line, String typed) throws Exception {
+    return shell(folder, "export SSLPASSWORD=geheim; " + line, typed);
+  }
+
   private int shell(Path folder, String line, String input) throws Exception {
     // Without a terminal, so that openssl reads a password from the standard input.
     ProcessBuilder builder = new ProcessBuilder("setsid", "--wait", "sh", "-c", line);

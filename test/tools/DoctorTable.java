@@ -446,7 +446,7 @@ final class DoctorTable {
         withPassword("wrong in the URL", "login", "…password authentication failed…")
             .given("--url=postgresql://maxroach:geheim@localhost:{port}/bank")
             .fixedWith(
-                "Correct the password in the URL, PGPASSWORD or ~/.pgpass.",
+                "Correct the password in the URL, PGPASSWORD or ~/.pgpass. Or the user is missing,…",
                 "--url=postgresql://maxroach:"
                     + DoctorStage.ENCODED_PASSWORD
                     + "@localhost:{port}/bank")

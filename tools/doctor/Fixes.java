@@ -157,6 +157,14 @@ final class Fixes {
     return sql("", "CREATE USER IF NOT EXISTS {user}; " + create(database));
   }
 
+  /** Creates the user. The database may exist, and then it keeps its owner. */
+  String createUser() {
+    String statements =
+        "CREATE USER IF NOT EXISTS {user}; CREATE DATABASE IF NOT EXISTS {database}; "
+            + "GRANT ALL ON DATABASE {database} TO {user}";
+    return sql("", statements);
+  }
+
   /** CockroachDB takes an owner in CREATE DATABASE only since a later release. */
   private static String create(String database) {
     return "CREATE DATABASE IF NOT EXISTS %1$s; ALTER DATABASE %1$s OWNER TO {user}"

@@ -138,7 +138,7 @@ final class LoginFindings {
             root,
             any -> fixes.createBank()),
         // The user.
-        new Rule(".*", "role .* does not exist", "login", root, any -> fixes.createBank()),
+        new Rule(".*", "role .* does not exist", "login", root, any -> fixes.createUser()),
         new Rule(
             ".*",
             "(?:permitted to log in|login privilege|account is locked|locked out).*",
@@ -153,10 +153,10 @@ final class LoginFindings {
             any -> fixes.sql("", "ALTER USER {user} VALID UNTIL 'infinity'")),
         new Rule(
             ".*",
-            "iteration count.*?(\\d[\\d,]*)",
+            "SCRAM.*iterations",
             "login",
             "The server asks for more work than the URL allows. Allow it:",
-            count -> fixes.with("scramMaxIterations", "1000000")),
+            any -> fixes.with("scramMaxIterations", "1000000")),
         new Rule(
             "28000",
             "pg_hba.conf",
@@ -167,8 +167,8 @@ final class LoginFindings {
             "28P01|28000",
             "password authentication failed",
             "login",
-            password + noUser(),
-            any -> settings.containsKey("password") ? "" : fixes.createBank()),
+            password + " " + otherReasons(),
+            any -> settings.containsKey("password") ? "" : fixes.createUser()),
         new Rule(".*", "password", "login", password, any -> ""),
         new Rule(
             "42501",
@@ -184,10 +184,11 @@ final class LoginFindings {
             any -> ""));
   }
 
-  private String noUser() {
+  /** CockroachDB says the same of each of them, so that nobody can guess users. */
+  private String otherReasons() {
     return settings.containsKey("password")
-        ? ""
-        : " Or the user is missing; run as root:";
+        ? "Or the user is missing, or the password has expired (VALID UNTIL)."
+        : "Or the user is missing; run as root:";
   }
 
   private String ignoredParameters(String parameter) {

@@ -209,7 +209,7 @@ final class DoctorCase {
 
   /** Is a row of the page, with what the script or the doctor says, the cause and the fix. */
   DoctorCase row(String message, String cause, String fix) {
-    row = new Row(message, cause, fix, "the PostgreSQL stand-in");
+    row = new Row(message, cause, fix, "Seen on the PostgreSQL stand-in.");
     return this;
   }
 

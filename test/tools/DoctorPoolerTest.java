@@ -60,15 +60,14 @@ class DoctorPoolerTest {
 
   private static void dropsOptions(String line) throws Exception {
     Bank bank = Bank.create(server);
-    String command;
+    String set = "ALTER DATABASE " + bank.database() + " SET default_transaction_isolation = ";
+    bank.execute(set + "'read committed'");
     try (Pooler pooler = new Pooler(line, bank.database())) {
       DoctorStage.Run run = stage.doctor(pooler.url());
       String first = run.checks().get(0);
       assertTrue(first.startsWith("✗ isolation read committed"), run::toString);
-      command = run.command();
-      String statement = "ALTER DATABASE %s SET default_transaction_isolation = 'serializable'";
-      assertTrue(command.contains(statement.formatted(bank.database()).replace("'", "'\\''")));
-      bank.execute(statement.formatted(bank.database()));
+      assertTrue(run.command().contains(set), run.command());
+      bank.execute(set + "'serializable'");
     }
     try (Pooler pooler = new Pooler(line, bank.database())) {
       DoctorStage.Run run = stage.doctor(pooler.url());
@@ -83,7 +82,7 @@ class DoctorPoolerTest {
       DoctorStage.Run run = stage.doctor(pooler.url());
       assertEquals(5, run.status(), run::toString);
       assertTrue(run.out().matches("(?s)✗ (database|login|protocol) .*"), run.out());
-      assertTrue(run.advice().contains("PgBouncer") || run.advice().contains("stands between"));
+      assertTrue(run.advice().contains("has none behind it"), run.out());
     }
   }
 

@@ -67,7 +67,7 @@ final class DoctorTable {
   }
 
   private static String section(DoctorCase.Row row) {
-    return "### `%s`\n\n%s\n\n**Fix:** %s\n\n*%s*\n"
+    return "### `%s`\n\n%s\n\n**Fix:** %s\n\n%s\n"
         .formatted(row.message(), row.cause(), row.fix(), row.seenOn());
   }
 
@@ -81,8 +81,8 @@ final class DoctorTable {
                     + " --background")
             .row(
                 "Connection refused",
-                "nothing listens there",
-                "start the server, or correct host and port; without a port the URL means 26257"),
+                "Nothing listens on that port.",
+                "Start the server, or correct the host and the port. A URL without a port means 26257."),
         error("nothing listens, of a secure cluster")
             .at(DoctorCase.Place.NOTHING)
             .names("host", "localhost:{port}: Connection refused")
@@ -118,8 +118,9 @@ final class DoctorTable {
             .advises("Look at the server: it hangs, waits for \"cockroach init\", or is no database.")
             .row(
                 "… timed out",
-                "something listens and does not answer",
-                "check that it is a database, and the firewall"),
+                "Something listens there, and does not answer.",
+                "Check that it is a database, and the firewall. A node that waits for `cockroach init`"
+                    + " is silent, too."),
         error("takes forever to shake hands")
             .at(DoctorCase.Place.SLOW)
             .names("protocol", "localhost:{port} was not ready after 10 s")
@@ -141,8 +142,8 @@ final class DoctorTable {
             .advises("…orrect the…URL: CockroachDB takes SQL on 26257.")
             .row(
                 "Protocol error. …",
-                "something listens there that is no database",
-                "correct host and port; the web console is at 8080, SQL at 26257"),
+                "Something listens there that is no database.",
+                "Correct the port. The DB Console is on 8080, SQL on 26257."),
         error("speaks HTTP, and waits for more", PLAIN)
             .at(DoctorCase.Place.PATIENT_WEB)
             .names(
@@ -165,15 +166,15 @@ final class DoctorTable {
             .fixedBy(AGAIN + "?sslmode=disable'")
             .row(
                 "The server does not support SSL.",
-                "an insecure cluster",
-                "`BankInsecure.java`; for `bank-load` a URL with `?sslmode=disable`"),
+                "The cluster was started with `--insecure`.",
+                "Use `BankInsecure.java`, or a URL with `?sslmode=disable` for `bank-load`."),
         error("a server with nothing but TLS", PLAIN)
             .names("protocol", "…no encryption…")
             .fixedWith("That cluster is secure. Ask for encryption:…", URL, "--certs-dir={folder}/certs")
             .row(
                 "… no encryption",
-                "a secure cluster; CockroachDB says `secure mode`",
-                "`BankSecure.java`"),
+                "The cluster is secure.",
+                "Use `BankSecure.java`."),
         error("too many connections")
             .database("ALTER DATABASE {database} CONNECTION LIMIT 0")
             .names("login", "…too many connections…53300…")
@@ -182,8 +183,8 @@ final class DoctorTable {
                 "ALTER DATABASE {database} CONNECTION LIMIT -1")
             .row(
                 "… too many connections …",
-                "the server has no connection left",
-                "end what holds them, or wait"));
+                "The server has no connection left.",
+                "Close other connections, wait for that, or allow more."));
   }
 
   private static List<DoctorCase> authorities() {
@@ -194,15 +195,15 @@ final class DoctorTable {
             .certs((certs, ca) -> new Certificates().writeAuthority(certs))
             .row(
                 "Signature does not match.",
-                "the server's certificate is of another CA than `ca.crt`",
-                "this cluster's `ca.crt`"));
+                "The server's certificate is by another CA than `ca.crt`.",
+                "Copy `ca.crt` from a node of that cluster."));
     cases.add(
         missingAuthority("no CA", "CA", "there is no …ca.crt, and Java does not trust CN=Cockroach CA, O=Cockroach")
             .without(AUTHORITY)
             .row(
                 "unable to find valid certification path to requested target",
-                "there is no `ca.crt` in the folder",
-                "the right folder for `--certs-dir`, or this cluster's `ca.crt`"));
+                "There is no `ca.crt` in the folder of certificates.",
+                "Correct `--certs-dir`, or copy `ca.crt` from a node of that cluster."));
     cases.add(
         missingAuthority("an empty CA", "CA", "…ca.crt cannot be used: it holds no certificate")
             .with(AUTHORITY, ""));
@@ -254,14 +255,14 @@ final class DoctorTable {
             .showing(leaf -> leaf.expired(), "localhost")
             .row(
                 "NotAfter: …",
-                "the server's certificate has ended, or not begun",
-                "`cockroach cert create-node`, or the clock set right"),
+                "The server's certificate has expired, or is not valid yet.",
+                "Run `cockroach cert create-node`, or correct the clock."),
         badServer("a certificate of tomorrow of the server", "bad certificate: it is valid from …; the clock here says …")
             .showing(leaf -> leaf.notYetValid(), "localhost")
             .row(
                 "NotBefore: …",
-                "the server's certificate has ended, or not begun",
-                "`cockroach cert create-node`, or the clock set right"),
+                "The server's certificate has expired, or is not valid yet.",
+                "Run `cockroach cert create-node`, or correct the clock."),
         error("a self-signed certificate of the server")
             .showing(leaf -> leaf.selfSigned(), "localhost")
             .names("server", "localhost:{port} has a certificate by …, and not by that CA")
@@ -270,8 +271,8 @@ final class DoctorTable {
             .showing(leaf -> leaf, "db.example.com")
             .row(
                 "The hostname … could not be verified …",
-                "the server's certificate is not for this host",
-                "a name that was given to `cockroach cert create-node`"),
+                "The server's certificate is not for this host name.",
+                "Use a name that was given to `cockroach cert create-node`."),
         error(
                 "an address for a certificate of a name",
                 "--url=postgresql://maxroach@127.0.0.1:{port}/bank")
@@ -309,8 +310,8 @@ final class DoctorTable {
             .certs((certs, ca) -> ca.client("maxroach").expired().write(certs))
             .row(
                 "✗ client … cannot be used: it expired at …",
-                "the client's certificate has ended; the server just hangs up",
-                "`cockroach cert create-client`"));
+                "The client's certificate has expired. The server only closes the connection.",
+                "Run `cockroach cert create-client`, with the old files under another name."));
     cases.add(
         badClient("of tomorrow", "…crt cannot be used: it is valid from …; the clock here says …")
             .certs((certs, ca) -> ca.client("maxroach").notYetValid().write(certs)));
@@ -332,8 +333,8 @@ final class DoctorTable {
             .copied("certs/client.root.key", KEY)
             .row(
                 "… certificate authentication failed for user …",
-                "the client's certificate is another user's",
-                "the certificate of the URL's user"));
+                "The client's certificate is another user's.",
+                "Use the certificate of the URL's user."));
     cases.add(
         badClient("sslcert that is not there", "/nowhere.crt cannot be used: there is no such file")
             .given(URL + "?sslcert=/nowhere.crt&sslkey=/nowhere.key", "--certs-dir={folder}/certs")
@@ -360,8 +361,8 @@ final class DoctorTable {
               .fixedBy("chmod 600 {folder}/" + KEY)
               .row(
                   "… private key file … has group or world access; …",
-                  "others can read the key",
-                  "`chmod 600`"));
+                  "Other users can read the key.",
+                  "Run `chmod 600`."));
     }
     if (!System.getProperty("user.name").equals("root")) {
       cases.add(
@@ -390,8 +391,8 @@ final class DoctorTable {
             .certs((certs, ca) -> ca.client("maxroach").withAnotherKey().write(certs))
             .row(
                 "✗ key … cannot be used: …",
-                "it is no key, damaged, or not that certificate's",
-                "`cockroach cert create-client`"));
+                "The file holds no key, a damaged one, or another certificate's.",
+                "Run `cockroach cert create-client`, with the old files under another name."));
     cases.add(
         badKey("left from before, in PKCS#8", "…key.pk8 cannot be used: it is not the key of…")
             .certs(
@@ -406,8 +407,8 @@ final class DoctorTable {
             .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …")
             .row(
                 "✗ key … is SEC1, which pgjdbc does not read",
-                "the key is in a form that pgjdbc does not read, or has a password",
-                "`openssl pkcs8 -topk8 -nocrypt -outform DER` into a file `….key.pk8` beside it"));
+                "The key is in a form that pgjdbc does not read, or has a password.",
+                "Convert it: `openssl pkcs8 -topk8 -nocrypt -outform DER`, into another file."));
     cases.add(
         badKey("of an elliptic curve, in PKCS#8", "…key is PKCS#8 (EC in PEM), which pgjdbc does not read")
             .certs(
@@ -452,8 +453,9 @@ final class DoctorTable {
                     + "@localhost:{port}/bank")
             .row(
                 "… password authentication failed …",
-                "a wrong password, or on CockroachDB no such user",
-                "correct it in the URL, `PGPASSWORD` or `~/.pgpass`"),
+                "The password is wrong. CockroachDB says the same if the user is missing or the"
+                    + " password has expired.",
+                "Correct it in the URL, `PGPASSWORD` or `~/.pgpass`."),
         withPassword("wrong in ~/.pgpass", "login", "…password authentication failed…")
             .with("home/.pgpass", "localhost:*:*:maxroach:geheim\n")
             .permitted("home/.pgpass", "rw-------")
@@ -485,8 +487,8 @@ final class DoctorTable {
             .fixedBy(SQL)
             .row(
                 "… database … does not exist",
-                "a new cluster",
-                "`CREATE USER` and `CREATE DATABASE`, as at the top of each script"),
+                "The user or the database is missing, as on a new cluster.",
+                "Run `CREATE USER` and `CREATE DATABASE` as root."),
         error("no such database on a secure cluster", noDatabase + "2")
             .names("database", "…database \"no_such_database_2\" does not exist…")
             .fixedBy(SECURE_SQL),
@@ -502,8 +504,8 @@ final class DoctorTable {
             .fixedBy(SQL)
             .row(
                 "… role … does not exist",
-                "a new cluster",
-                "`CREATE USER` and `CREATE DATABASE`, as at the top of each script"),
+                "The user or the database is missing, as on a new cluster.",
+                "Run `CREATE USER` and `CREATE DATABASE` as root."),
         error("no such user on a secure cluster", noUser + "2@localhost:{port}/bank")
             .certs((certs, ca) -> ca.client("no_such_user_2").write(certs))
             .names("login", "…role \"no_such_user_2\" does not exist…")
@@ -530,7 +532,7 @@ final class DoctorTable {
                 "REVOKE ALL ON DATABASE {database} FROM maxroach")
             .names("login", "…permission denied for database…")
             .fixedBy(SQL)
-            .row("… permission denied for …", "the user has no rights there", "`GRANT`, as root"),
+            .row("… permission denied for …", "The user has no right there.", "Run `GRANT` as root."),
         noRight("to create tables", "no right to CREATE on SCHEMA public")
             .database("REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
         noRight("to use the schema", "no right to USAGE on SCHEMA public")
@@ -577,8 +579,8 @@ final class DoctorTable {
             .fixedBy(SQL)
             .row(
                 "… cannot execute … in a read-only transaction",
-                "a standby, or a database set to read only",
-                "a server that takes writes"),
+                "The server is a standby, or the database is read-only.",
+                "Use a server that takes writes."),
         error("a clock that is wrong")
             .database(
                 "CREATE FUNCTION public.clock_timestamp() RETURNS TIMESTAMPTZ LANGUAGE sql"
@@ -599,8 +601,8 @@ final class DoctorTable {
                 "CREATE TABLE accounts (id INT8 PRIMARY KEY)")
             .row(
                 "… column … does not exist",
-                "tables of the same names, but of another shape",
-                "another database"),
+                "There are tables with these names, but with other columns.",
+                "Use another database."),
         otherShape(
             "accounts without ID",
             "accounts has no column id bigint…",
@@ -692,8 +694,8 @@ final class DoctorTable {
             .advises(again)
             .row(
                 "--url or DATABASE_URL is not like …",
-                "it is not, or a password in it is not encoded",
-                "`%40` for an @, `%2F` for a /, `%25` for a %, or the password in `PGPASSWORD`"));
+                "The URL is wrong, or a character in its password is not encoded.",
+                "Write `%2F` for a /, `%25` for a %, `%23` for a #, or use `PGPASSWORD`."));
     for (String mode : List.of("allow", "prefer", "require", "verify-ca", "bogus")) {
       cases.add(
           error("sslmode=" + mode, URL + "?sslmode=" + mode, "--certs-dir={folder}/certs")
@@ -703,8 +705,8 @@ final class DoctorTable {
                       + "?sslmode=verify-full' --certs-dir={folder}/certs")
               .row(
                   "the URL's sslmode must be verify-full…",
-                  "with any other mode nobody checks who the server is",
-                  "`sslmode=verify-full`, or none"));
+                  "Any other mode does not verify who the server is.",
+                  "Use `sslmode=verify-full`, or no `sslmode`."));
     }
     return cases;
   }

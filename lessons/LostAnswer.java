@@ -1,116 +1,112 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
-//DESCRIPTION Shows how a lost answer pays twice without the transfer's ID
+//DESCRIPTION Shows how a retry after a lost answer pays twice, unless the transfer has an ID
 //JAVA 17+
 //JAVA_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
-//SOURCES ../BankBasic.java
-//SOURCES ../BankInsecure.java
-//SOURCES ../BankSecure.java
+//SOURCES shared/Lesson.java
 
-import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
-import java.io.*;
-import java.net.*;
-import java.nio.file.Path;
-import java.util.*;
-import java.util.concurrent.*;
-import java.util.logging.LogManager;
-import org.jdbi.v3.core.*;
-import org.jdbi.v3.core.transaction.TransactionException;
-import picocli.CommandLine;
-import picocli.CommandLine.*;
+import java.io.FilterInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.net.SocketException;
+import java.util.List;
+import java.util.Properties;
+import java.util.UUID;
+import javax.net.SocketFactory;
+import org.jdbi.v3.core.Handle;
+import org.jdbi.v3.core.Jdbi;
+import org.jdbi.v3.core.JdbiException;
+import picocli.CommandLine.Command;
 
 /**
- * Account 1 pays 100, through a proxy that hangs up when the database answers COMMIT. The client
- * stops there, or sends the transfer again, or does so with an ID that the ledger remembers.
+ * Shows what the ID of a transfer is for.
+ *
+ * <ol>
+ *   <li>Creates two accounts, which hold 1,000 and 250, and a ledger of transfers.
+ *   <li>Transfers 100 from account 1 to account 2. The database commits the transfer, but the
+ *       connection breaks before the answer to COMMIT arrives.
+ *   <li>Prints what the client knows, and what the accounts hold.
+ *   <li>Does this for a client that gives up, for one that tries again, and for one that tries
+ *       again with the same transfer ID, which the ledger contains.
+ *   <li>Drops the tables.
+ * </ol>
  */
 @Command(
     name = "LostAnswer",
-    version = "LostAnswer 2.0",
-    mixinStandardHelpOptions = true,
-    description = "Pays twice on purpose, in tables of its own, and then once.")
-public final class LostAnswer implements Callable<Integer> {
+    version = "LostAnswer 3.0",
+    description = "Pays twice because an answer is lost, and then once.")
+public final class LostAnswer extends Lesson {
 
-  @Option(names = "--url", description = "Default: an embedded PostgreSQL.")
-  private String url;
+  /** What the client knows at the end, and the balances of the two accounts. */
+  record Outcome(String known, List<Long> balances) {}
 
-  /** What the client knows at the end, and what the two accounts hold. */
-  record Outcome(String known, List<Long> held) {}
-
-  /** Whether the proxy hangs up in place of the next answer. */
-  private static volatile boolean losesAnswer;
+  public static void main(String... args) {
+    System.exit(run(new LostAnswer(), args));
+  }
 
   @Override
-  public Integer call() throws IOException {
-    if (url == null) {
-      try (EmbeddedPostgres postgres = BankBasic.Database.postgres().start()) {
-        int port = postgres.getPort();
-        return teach("postgresql://postgres@localhost:" + port + "/postgres?sslmode=disable");
-      }
-    }
-    return teach(url);
-  }
-
-  private static int teach(String url) throws IOException {
+  void teach(Jdbi jdbi, Properties settings) {
+    makeBreakable(settings);
     try {
-      Outcome stopped = play(url, 1, false);
-      Outcome retried = play(url, 2, false);
-      Outcome withId = play(url, 2, true);
+      Outcome givenUp = play(jdbi, 1, false);
       System.out.println("Account 1 pays 100 of its 1,000. The answer to COMMIT is lost.\n");
-      System.out.println("                     the client knew   the database held");
-      show("no retry", stopped);
-      show("a retry", retried);
-      show("a retry with an ID", withId);
-      System.out.println("\nWithout a retry nobody knows whether it was paid.");
-      System.out.println("A retry pays again what was paid, and is told that all is well.");
-      System.out.println("With an ID the retry finds it in the ledger, and pays nothing.");
-      return 0;
+      System.out.println("                     the client knows   the database holds");
+      print("no retry", givenUp);
+      print("a retry", play(jdbi, 2, false));
+      print("a retry with an ID", play(jdbi, 2, true));
+
+      System.out.println("\nWithout a retry, the client does not know whether it has paid.");
+      System.out.println("With a retry, it pays twice, and reports success.");
+      System.out.println(
+          "With an ID, the retry finds the transfer in the ledger, and pays nothing.");
     } finally {
-      drop(connect(BankSecure.settings(url)));
+      dropTables(jdbi);
     }
   }
 
-  private static void show(String way, Outcome outcome) {
-    long paid = 1_000 - outcome.held.get(0);
-    System.out.printf("%-20s %-17s %s, paid %d%n", way, outcome.known, outcome.held, paid);
+  private static void print(String way, Outcome outcome) {
+    long paid = 1_000 - outcome.balances().get(0);
+    System.out.printf("%-20s %-18s %s, paid %d%n", way, outcome.known(), outcome.balances(), paid);
   }
 
-  /** Makes the tables anew, and pays, in so many attempts, with an ID or without. */
-  static Outcome play(String url, int attempts, boolean hasId) throws IOException {
-    Properties direct = BankSecure.settings(url);
-    Properties byProxy = BankSecure.settings(url);
-    create(connect(direct));
-    try (ServerSocket door = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
-      new Thread(() -> serve(door, direct)).start();
-      byProxy.setProperty("PGHOST", "localhost");
-      byProxy.setProperty("PGPORT", Integer.toString(door.getLocalPort()));
-      return new Outcome(pay(connect(byProxy), attempts, hasId), balances(connect(direct)));
-    }
+  /** Pays 100 once, in up to so many attempts, with an ID or without. */
+  static Outcome play(Jdbi jdbi, int maxAttempts, boolean hasId) {
+    createTables(jdbi);
+    return new Outcome(pay(jdbi, maxAttempts, hasId), balances(jdbi));
   }
 
-  /** Pays as a client does, and returns what it knows. */
-  private static String pay(Jdbi database, int attempts, boolean hasId) {
+  /** Pays, and returns what the client knows after that. */
+  private static String pay(Jdbi jdbi, int maxAttempts, boolean hasId) {
+    // Chosen before the first attempt, so that every attempt is the same transfer.
     UUID id = UUID.randomUUID();
-    for (int attempt = 1; attempt <= attempts; attempt++) {
-      boolean isFirst = attempt == 1;
-      try (Handle handle = database.open()) {
-        handle.useTransaction(
-            transaction -> {
-              if (!hasId || isNew(transaction, id)) {
-                move(transaction);
-              }
-              losesAnswer = isFirst;
-            });
+    for (int attempt = 1; attempt <= maxAttempts; attempt++) {
+      boolean commitSent = false;
+      try (Handle handle = jdbi.open()) {
+        handle.begin();
+        if (!hasId || isNew(handle, id)) {
+          move(handle);
+        }
+        losesNextAnswer = attempt == 1;
+        commitSent = true;
+        handle.commit();
         return "done, attempt " + attempt;
-      } catch (TransactionException e) {
-        // COMMIT was sent, and all the client knows is that the connection is gone.
+      } catch (JdbiException e) {
+        // All that the client knows is that COMMIT was sent and the connection broke.
+        boolean isUnknown = commitSent && BankSecure.Failure.of(e) == BankSecure.Failure.UNKNOWN;
+        if (!isUnknown) {
+          throw e;
+        }
       }
     }
     return "unknown";
   }
 
-  /** Writes the ID into the ledger. False: it is there, so an earlier attempt was committed. */
+  /** Records the ID. Returns false if an earlier attempt, which was committed, has recorded it. */
   private static boolean isNew(Handle transaction, UUID id) {
-    String insert = "INSERT INTO lesson_transfers VALUES (?) ON CONFLICT (id) DO NOTHING";
-    return transaction.execute(insert, id) == 1;
+    return transaction.execute(
+            "INSERT INTO lesson_transfers (id) VALUES (?) ON CONFLICT (id) DO NOTHING", id)
+        == 1;
   }
 
   private static void move(Handle transaction) {
@@ -119,62 +115,86 @@ public final class LostAnswer implements Callable<Integer> {
     transaction.execute(update, 100, 2);
   }
 
-  private static List<Long> balances(Jdbi database) {
-    String select = "SELECT balance FROM lesson_accounts ORDER BY id";
-    return database.withHandle(handle -> handle.select(select).mapTo(Long.class).list());
+  private static List<Long> balances(Jdbi jdbi) {
+    return jdbi.withHandle(
+        handle ->
+            handle
+                .select("SELECT balance FROM lesson_accounts ORDER BY id")
+                .mapTo(Long.class)
+                .list());
   }
 
-  private static void create(Jdbi database) {
-    drop(database);
-    database.useHandle(
+  // ---- Tables ----
+
+  private static void createTables(Jdbi jdbi) {
+    dropTables(jdbi);
+    jdbi.useHandle(
         handle -> {
           handle.execute("CREATE TABLE lesson_accounts (id INT8 PRIMARY KEY, balance INT8)");
           handle.execute("CREATE TABLE lesson_transfers (id UUID PRIMARY KEY)");
-          handle.execute("INSERT INTO lesson_accounts VALUES (1, 1000), (2, 250)");
+          handle.execute("INSERT INTO lesson_accounts (id, balance) VALUES (1, 1000), (2, 250)");
         });
   }
 
-  static void drop(Jdbi database) {
-    database.useHandle(
+  static void dropTables(Jdbi jdbi) {
+    jdbi.useHandle(
         handle -> handle.execute("DROP TABLE IF EXISTS lesson_accounts, lesson_transfers"));
   }
 
-  private static Jdbi connect(Properties settings) {
-    return settings.getProperty("sslmode", "").equals("disable")
-        ? BankInsecure.connect(settings)
-        : BankSecure.connect(settings, Path.of("certs"));
+  // ---- The connection that breaks ----
+
+  /** Whether a connection breaks as soon as the next answer of the database arrives. */
+  private static volatile boolean losesNextAnswer;
+
+  /** Makes pgjdbc open each connection with a socket that can break. */
+  static void makeBreakable(Properties settings) {
+    settings.setProperty("socketFactory", BreakableSocketFactory.class.getName());
   }
 
-  /** The proxy: hands on what client and database say, but for the answer that is lost. */
-  private static void serve(ServerSocket door, Properties settings) {
-    int port = Integer.parseInt(settings.getProperty("PGPORT"));
-    ExecutorService requests = Executors.newCachedThreadPool();
-    while (!door.isClosed()) {
-      try (Socket client = door.accept();
-          Socket database = new Socket(settings.getProperty("PGHOST"), port)) {
-        requests.submit(() -> client.getInputStream().transferTo(database.getOutputStream()));
-        losesAnswer = false;
-        byte[] answer = new byte[8_192];
-        for (int size = 0; size >= 0 && !losesAnswer; ) {
-          client.getOutputStream().write(answer, 0, size);
-          size = database.getInputStream().read(answer);
+  /** A socket that reads an answer, which the database has sent, and does not pass it on. */
+  private static final class BreakableSocket extends Socket {
+    @Override
+    public InputStream getInputStream() throws IOException {
+      return new FilterInputStream(super.getInputStream()) {
+        @Override
+        public int read(byte[] buffer, int offset, int length) throws IOException {
+          int size = super.read(buffer, offset, length);
+          if (losesNextAnswer) {
+            losesNextAnswer = false;
+            close();
+            throw new SocketException("the connection broke");
+          }
+          return size;
         }
-      } catch (IOException e) {
-        // One of the two hung up, or the lesson is over.
-      }
+      };
     }
-    requests.shutdown();
   }
 
-  public static void main(String... arguments) {
-    LogManager.getLogManager().reset();
-    CommandLine lesson = new CommandLine(new LostAnswer());
-    lesson.setExecutionExceptionHandler((e, command, parsed) -> report(e));
-    System.exit(lesson.execute(arguments));
-  }
+  /** Public, because pgjdbc creates it by its name. It calls the first method only. */
+  public static final class BreakableSocketFactory extends SocketFactory {
+    @Override
+    public Socket createSocket() {
+      return new BreakableSocket();
+    }
 
-  private static int report(Exception e) {
-    System.err.println("error: " + (e.getCause() == null ? e : e.getCause()).getMessage());
-    return e instanceof IllegalArgumentException ? 2 : e instanceof ConnectionException ? 5 : 1;
+    @Override
+    public Socket createSocket(String host, int port) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Socket createSocket(String host, int port, InetAddress localHost, int localPort) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Socket createSocket(InetAddress host, int port) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public Socket createSocket(InetAddress host, int port, InetAddress local, int localPort) {
+      throw new UnsupportedOperationException();
+    }
   }
 }

@@ -5,88 +5,142 @@
 //DEPS com.google.code.gson:gson:2.15.0
 //SOURCES ../BankInsecure.java
 //SOURCES ../BankSecure.java
-//SOURCES LoadException.java
-//SOURCES AccountIds.java
-//SOURCES Audit.java
-//SOURCES LiveLine.java
-//SOURCES Report.java
-//SOURCES Tally.java
+//SOURCES load/AccountBalances.java
+//SOURCES load/Audit.java
+//SOURCES load/ErrorReport.java
+//SOURCES load/LedgerReplay.java
+//SOURCES load/LiveLine.java
+//SOURCES load/LoadException.java
+//SOURCES load/LoadReport.java
+//SOURCES load/LoadStatistics.java
+//SOURCES load/LoadSummary.java
+//SOURCES load/RunOrigin.java
+//SOURCES load/Threshold.java
+//SOURCES load/TransferJournal.java
+//SOURCES load/Workers.java
 
-import com.google.gson.*;
-import java.io.*;
-import java.math.BigDecimal;
+import com.google.gson.GsonBuilder;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.*;
-import java.security.SecureRandom;
-import java.sql.SQLException;
-import java.time.*;
-import java.util.*;
-import java.util.concurrent.*;
-import java.util.concurrent.atomic.*;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Properties;
+import java.util.Queue;
+import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.*;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.logging.LogManager;
-import java.util.regex.*;
-import java.util.stream.*;
-import org.jdbi.v3.core.*;
-import org.jdbi.v3.core.statement.*;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jdbi.v3.core.Handle;
+import org.jdbi.v3.core.Jdbi;
+import org.jdbi.v3.core.JdbiException;
+import org.jdbi.v3.core.statement.SqlStatements;
+import org.jdbi.v3.core.statement.TemplateEngine;
 import org.postgresql.util.DriverInfo;
 import picocli.CommandLine;
-import picocli.CommandLine.*;
+import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /**
- * Has workers move money with the statements and the retry loop of BankSecure and BankInsecure, and
- * checks all the while that no money is lost or made.
+ * Makes transfers on many connections at once, with the statement and the retry loop of BankSecure,
+ * and audits all balances meanwhile.
+ *
+ * <ol>
+ *   <li>Connects each worker, and creates tables and accounts if they are missing.
+ *   <li>Reads all balances, with which every later check is compared.
+ *   <li>Makes transfers to warm up, and then those that are measured.
+ *   <li>Compares all balances with the ledger, and prints the result.
+ * </ol>
  */
 @Command(
     name = "BankLoad",
-    version = "BankLoad 2.0",
+    version = "BankLoad 3.0",
     mixinStandardHelpOptions = true,
     sortOptions = false,
     description = "Puts a load on a cluster, and proves while it runs that no money is lost.",
     footer = {
-      "%nExit status: 0 done, 1 failed, 2 wrong command line, 3 unknown,",
-      "  4 money lost or made, 5 no connection"
+      "%nExit status: 0 done, 1 failed or --fail-if met, 2 wrong command line,",
+      "  3 outcome unknown, 4 audit failed, 5 no connection"
     })
 public final class BankLoad implements Callable<Integer> {
 
-  @Option(names = "--url", description = "Default: $$DATABASE_URL, else a local cluster.")
+  @Option(
+      names = "--url",
+      description = "The cluster (default: $$DATABASE_URL, or a local cluster).")
   private String url = System.getenv("DATABASE_URL");
 
-  @Option(names = "--certs-dir", description = "Default: $$COCKROACH_CERTS_DIR, else certs.")
-  private Path certificates =
-      Path.of(Objects.requireNonNullElse(System.getenv("COCKROACH_CERTS_DIR"), "certs"));
+  @Option(
+      names = "--certs-dir",
+      description = "The certificates (default: $$COCKROACH_CERTS_DIR, or certs).")
+  private Path certsDir = defaultCertsDir();
 
-  @Option(names = "--accounts", description = "Create so many first; 1,000 if there are none.")
+  @Option(
+      names = "--accounts",
+      description = "Accounts to create first (default: 1,000 if there are none).")
   private Integer accounts;
 
-  @Option(names = "--duration", description = "How long to make transfers: 30s, 5m, 1h; 10s.")
+  @Option(names = "--duration", description = "How long to make transfers (default: 10s).")
   private Duration duration;
 
   @Option(names = "--transfers", description = "Make so many, however long it takes.")
   private long transfers = Long.MAX_VALUE;
 
-  @Option(names = "--concurrency", description = "Workers; ${DEFAULT-VALUE} by default.")
+  @Option(
+      names = "--concurrency",
+      description = "Workers, each with a connection (default: ${DEFAULT-VALUE}).")
   private int concurrency = 8;
 
-  @Option(names = "--rate", description = "Transfers a second in all; as many as go by default.")
+  @Option(names = "--rate", description = "Transfers a second in all (default: the maximum).")
   private int rate;
 
-  @Option(names = "--warm-up", description = "Make transfers for so long first, not counted.")
-  private Duration warmUp = Duration.ZERO;
+  @Option(
+      names = "--warm-up",
+      description = "How long to make transfers first that are not counted (default: 1s).")
+  private Duration warmUp;
 
-  @Option(names = "--seed", description = "Fixes the account IDs, the balances and all choices.")
+  @Option(names = "--seed", description = "Fixes the accounts, the balances and who pays whom.")
   private long seed = ThreadLocalRandom.current().nextLong();
 
-  @Option(names = "--retry-timeout", description = "Seconds to keep trying a transaction; 60.")
+  @Option(
+      names = "--retry-timeout",
+      description = "Seconds to repeat a transfer (default: ${DEFAULT-VALUE}).")
   private int retryTimeout = 60;
 
-  @Option(names = "--force-retries", description = "Fail each transfer so many times first.")
+  @Option(
+      names = "--force-retries",
+      description = "Have the server fail each transfer so many times first (default: 0).")
   private int forceRetries;
 
-  @Option(names = "--no-audit", description = "Check the books at the end only.")
+  @Option(names = "--no-audit", description = "Check the balances at the end only.")
   private boolean auditsAtTheEnd;
+
+  @Option(
+      names = "--fail-if",
+      paramLabel = "<condition>",
+      description = "Exit with 1 on a condition such as 'p99>50ms' or 'rate<100'.")
+  private List<Threshold> thresholds = new ArrayList<>();
 
   @Option(names = "--json", description = "Print the result as one JSON object.")
   private boolean json;
@@ -94,344 +148,329 @@ public final class BankLoad implements Callable<Integer> {
   @Option(names = "--report", description = "Write the result as a page of charts to this file.")
   private Path report;
 
+  @Option(
+      names = "--compare",
+      paramLabel = "<result.json>",
+      description = "Show this earlier result beneath this one in the report.")
+  private Path compare;
+
   @Spec private CommandSpec command;
 
   private final Map<String, Object> result = new LinkedHashMap<>();
-  private final List<BankSecure.Session> sessions = new ArrayList<>();
-  private final Queue<String> unknown = new ConcurrentLinkedQueue<>();
+  private final LoadSummary summary = new LoadSummary(result);
+  private final Workers workers = new Workers();
+  private final Queue<Unknown> unknown = new ConcurrentLinkedQueue<>();
   private final Instant startedAt = Instant.now();
-  private final long run = new SecureRandom().nextLong();
-  private final AtomicLong begun = new AtomicLong();
   private final LiveLine live = new LiveLine();
-  private volatile Jdbi database;
+  private Properties settings;
+  private Jdbi jdbi;
   private boolean cockroach;
-  private long[] accountIds;
+  private TransferJournal journal;
   private Audit audit;
-  private volatile Tally load = new Tally(0);
-  private volatile boolean halted;
-  private volatile boolean interrupted;
-  private double haltedAtSecond = Double.MAX_VALUE;
+  private volatile LoadStatistics load = new LoadStatistics(0);
+  private volatile boolean isConnected;
+  private volatile boolean isInterrupted;
+
+  /** Work whose outcome is unknown: its name, the query that looks it up, and when it ended. */
+  private record Unknown(String name, String lookup, long endedAt) {}
 
   @Override
-  public Integer call() throws Exception {
-    requireSense();
+  public Integer call() {
+    checkOptions();
     connect();
-    // A large table takes longer to read than a transfer may take.
-    int patience = Math.max(60, retryTimeout);
-    try (BankSecure.Session auditing = session(patience, retry -> {})) {
-      String product = auditing.read(BankSecure::version);
+    // An audit of many accounts takes longer than a transfer may.
+    int timeout = Math.max(60, retryTimeout);
+    try (BankSecure.Session auditing = session(timeout, retry -> {})) {
+      String product = auditing.run(BankSecure::version);
       cockroach = product.startsWith("CockroachDB");
       result.put("product", product);
-      boolean encrypted = result.get("encrypted").equals(true);
-      print(
-          "Connected to {product} at {hosts}, database {database}, user {user}; "
-              + (encrypted ? "certificate verified." : "not encrypted."));
-      while (sessions.size() < concurrency) {
-        // Inside the loop of another, which waits where the server has no room for one more.
-        sessions.add(auditing.read(handle -> session(retryTimeout, retry -> load.retried(retry))));
+      isConnected = true;
+      String encryption =
+          result.get("encrypted").equals(true) ? "certificate verified." : "not encrypted.";
+      print("Connected to {product} at {hosts}, database {database}, user {user}; " + encryption);
+      while (workers.size() < concurrency) {
+        // Inside the loop of the first session, which waits if the server has no room for one more.
+        workers.add(auditing.run(handle -> session(retryTimeout, retry -> load.retried(retry))));
       }
       createAccounts(auditing);
-      makeTransfers();
+      makeAuditedTransfers();
     } finally {
-      sessions.forEach(BankSecure.Session::close);
+      workers.close();
     }
     return 0;
   }
 
   private void connect() {
-    Properties settings = BankSecure.settings(url);
+    settings = BankSecure.settings(url);
     settings.replace("ApplicationName", "BankSecure", "BankLoad");
     boolean encrypted = !settings.getProperty("sslmode", "").equals("disable");
     result.put("hosts", settings.get("PGHOST") + ":" + settings.get("PGPORT"));
     result.put("database", settings.get("PGDBNAME"));
     result.put("user", settings.get("user"));
     result.put("encrypted", encrypted);
-    try {
-      database =
-          encrypted ? BankSecure.connect(settings, certificates) : BankInsecure.connect(settings);
-    } catch (IllegalArgumentException e) {
-      throw new LoadException(2, e.getMessage());
-    }
-    // JDBI would look through each statement for templates, each time.
-    database.configure(SqlStatements.class, all -> all.setTemplateEngine(TemplateEngine.NOP));
+    jdbi = encrypted ? BankSecure.connect(settings, certsDir) : BankInsecure.connect(settings);
+    // Without this, JDBI looks through each statement for templates, each time.
+    jdbi.configure(SqlStatements.class, all -> all.setTemplateEngine(TemplateEngine.NOP));
   }
 
-  private BankSecure.Session session(int patience, Consumer<BankSecure.Retry> told) {
-    return new BankSecure.Session(database, Duration.ofSeconds(patience), told);
+  private BankSecure.Session session(int timeout, Consumer<BankSecure.Retry> onRetry) {
+    return new BankSecure.Session(jdbi, Duration.ofSeconds(timeout), onRetry);
   }
 
   // ---- Accounts ----
 
+  private static final String COUNT_UP_TO_TWO =
+      "SELECT count(*) FROM (SELECT 1 FROM accounts LIMIT 2) AS found";
+
+  private static final String UNIQUE_ID =
+      """
+      SELECT count(*)
+      FROM pg_index
+      JOIN pg_attribute ON attrelid = indrelid AND CAST(attnum AS TEXT) = CAST(indkey AS TEXT)
+      WHERE indrelid = CAST('accounts' AS REGCLASS) AND indisunique AND attname = 'id'
+        AND indpred IS NULL
+      """;
+
   private void createAccounts(BankSecure.Session auditing) {
     BankSecure.createTables(auditing);
-    String two = "SELECT count(*) FROM (SELECT 1 FROM accounts LIMIT 2) AS found";
-    int found = auditing.read(handle -> handle.select(two).mapTo(int.class).one());
+    requireUniqueId(auditing);
+    int found = auditing.run(handle -> handle.select(COUNT_UP_TO_TWO).mapTo(int.class).one());
     int asked = accounts != null ? accounts : found == 0 ? 1_000 : 0;
     if (transfers > 0 && found + asked < 2) {
-      throw new LoadException(2, "a transfer needs two accounts: ask for --accounts=2");
+      throw new LoadException(2, "a transfer needs two accounts: use --accounts=2 or more");
     }
     AtomicInteger chunks = new AtomicInteger();
     LongAdder made = new LongAdder();
-    load = new Tally(0);
-    runAll(
+    load = new LoadStatistics(0);
+    run(
         session -> createAccounts(session, asked, chunks, made),
-        () -> show("%,d of %,d accounts".formatted(made.sum(), asked)));
-    audit = new Audit(auditing, cockroach);
-    result.put("totalBefore", audit.first().total());
-    result.put("checks", audit.checks());
-    result.put("accountsBefore", audit.first().accounts() - made.sum());
+        () -> show(List.of("%,d of %,d accounts".formatted(made.sum(), asked))));
+    journal = new TransferJournal(!auditsAtTheEnd);
+    audit = new Audit(auditing, cockroach, journal);
+    audit.start();
+    result.put("accountsBefore", audit.accountsAtStart() - made.sum());
     result.put("accountsCreated", made.sum());
+    result.put("totalBefore", audit.totalAtStart());
     print("Accounts: {accountsBefore} found, {accountsCreated} created.");
-    accountIds = auditing.read(AccountIds::read);
+  }
+
+  /** With two rows for one account a transfer would make money. */
+  private static void requireUniqueId(BankSecure.Session auditing) {
+    if (auditing.run(handle -> handle.select(UNIQUE_ID).mapTo(int.class).one()) == 0) {
+      throw new LoadException(
+          1, "the table accounts has no primary key on id: use another database");
+    }
   }
 
   /** Creates accounts by the thousand, until none is left for this worker. */
   private void createAccounts(
       BankSecure.Session session, int asked, AtomicInteger chunks, LongAdder made) {
     int first;
-    while (!halted && (first = 1_000 * chunks.getAndIncrement()) < asked) {
+    while (!workers.isHalted() && (first = 1_000 * chunks.getAndIncrement()) < asked) {
       SplittableRandom random = new SplittableRandom(seed + first);
-      // Where another run with this seed has taken an ID, one account more is made.
-      for (int left = Math.min(1_000, asked - first); left > 0 && !halted; ) {
+      // If another run with this seed has taken an ID, another account is created.
+      for (int left = Math.min(1_000, asked - first); left > 0 && !workers.isHalted(); ) {
         long[] ids = random.longs(left, 1, Long.MAX_VALUE).toArray();
         long[] balances = random.longs(left, 0, 1_000_000).toArray();
-        String name = left + " accounts, the first of them " + ids[0];
-        AtomicBoolean lost = new AtomicBoolean();
-        Function<Handle, Integer> insert =
-            handle -> {
-              try {
-                return BankSecure.insertAccounts(handle, ids, balances);
-              } catch (JdbiException e) {
-                lost.compareAndSet(false, status(e) == 5);
-                throw e;
-              }
-            };
-        int inserted = commit(session, name, insert);
-        // None: an attempt before, whose answer was lost, had made them all.
-        inserted = inserted == 0 && lost.get() ? left : inserted;
+        int inserted = insertAccounts(session, ids, balances);
         made.add(inserted);
         left -= inserted;
       }
     }
   }
 
+  /** Inserts accounts, and counts also those that an earlier attempt inserted unnoticed. */
+  private int insertAccounts(BankSecure.Session session, long[] ids, long[] balances) {
+    String name = ids.length + " accounts, the first of them " + ids[0];
+    boolean[] isRepeated = {false};
+    Function<Handle, Integer> insert =
+        handle -> {
+          try {
+            return BankSecure.insertAccounts(handle, ids, balances);
+          } catch (JdbiException e) {
+            isRepeated[0] |= BankSecure.Failure.of(e) == BankSecure.Failure.UNKNOWN;
+            throw e;
+          }
+        };
+    int inserted = commit(session, name, "SELECT * FROM accounts WHERE id = " + ids[0], insert);
+    return inserted == 0 && isRepeated[0] ? ids.length : inserted;
+  }
+
   // ---- Transfers ----
 
-  private void makeTransfers() {
-    RuntimeException failure = null;
-    if (!warmUp.isZero()) {
-      load = new Tally(rate);
-      failure = failureOf(() -> makeTransfers(warmUp, transfers == 0 ? 0 : Long.MAX_VALUE));
-    }
-    long warmedUp = load.committed();
-    load = new Tally(rate);
-    CompletableFuture<Void> auditor = CompletableFuture.completedFuture(null);
+  private void makeAuditedTransfers() {
+    CompletableFuture<Void> watching = CompletableFuture.completedFuture(null);
     if (!auditsAtTheEnd) {
-      auditor = CompletableFuture.runAsync(() -> audit.watch(load, () -> !halted));
-      // It ends before the load where it found a fault, and where it could not look for one.
-      auditor.whenComplete((done, noAudit) -> halted = true);
+      watching = CompletableFuture.runAsync(() -> audit.watch(() -> !workers.isHalted()));
+      // It ends before the load if it found a fault, or could not look for one.
+      watching.whenComplete((done, failure) -> workers.halt());
     }
-    if (failure == null) {
-      failure = failureOf(() -> makeTransfers(duration, transfers));
-    }
-    halted = true;
-    show("");
+    RuntimeException failure = failureOf(this::makeTransfers);
+    workers.halt();
     load.end();
+    RuntimeException noAudit = finishAudit(watching, failure);
+    describe();
+    live.clear(err());
+    RuntimeException notWritten = failureOf(this::publish);
+    Stream.of(fault(), failure, noAudit, notWritten, metThreshold())
+        .filter(Objects::nonNull)
+        .findFirst()
+        .ifPresent(
+            first -> {
+              throw first;
+            });
+  }
+
+  /** Waits for the check under way, and compares all at the end if the database still answers. */
+  private RuntimeException finishAudit(CompletableFuture<Void> watching, RuntimeException failure) {
     // A check under way may be of a large table, or of a server that is gone.
-    int wait = failure != null ? 2 : interrupted ? 15 : 3_600;
-    RuntimeException noAudit = failureOf(auditor.orTimeout(wait, TimeUnit.SECONDS)::join);
-    if (noAudit == null && (failure == null || status(failure) == 1)) {
-      long made = warmedUp + load.committed();
-      noAudit = failureOf(() -> audit.finish(load.seconds(), begun.get(), made, this::transferId));
-    }
-    result.put("transfersToWarmUp", warmedUp);
-    RuntimeException untold = failureOf(this::tell);
-    RuntimeException fault = null;
-    if (!audit.fault().isEmpty()) {
-      String also = unknown.isEmpty() ? "" : "; " + unknown();
-      fault = new LoadException(4, audit.fault() + also);
-    }
-    for (RuntimeException e : Arrays.asList(fault, failure, noAudit, untold)) {
-      if (e != null) {
-        throw e;
+    int wait = failure != null ? 2 : workers.isInterrupted() ? 15 : 3_600;
+    RuntimeException noAudit = failureOf(watching.orTimeout(wait, TimeUnit.SECONDS)::join);
+    boolean isAnswering = failure == null || ErrorReport.status(failure) == 1;
+    return noAudit == null && isAnswering ? failureOf(audit::finish) : noAudit;
+  }
+
+  private void makeTransfers() {
+    Duration warmingUp = transfers == 0 ? Duration.ZERO : warmUp;
+    load = new LoadStatistics(rate);
+    try {
+      if (!warmingUp.isZero()) {
+        makeTransfers(warmingUp, Long.MAX_VALUE);
       }
+    } finally {
+      result.put("transfersToWarmUp", load.committed());
+      result.put("warmUpSeconds", LoadStatistics.rounded(load.seconds()));
+      load = new LoadStatistics(rate);
     }
+    makeTransfers(duration, transfers);
   }
 
   private void makeTransfers(Duration time, long limit) {
     long start = System.nanoTime();
-    long first = begun.get();
+    AtomicLong begun = new AtomicLong();
     Consumer<BankSecure.Session> work =
         session -> {
           long number;
-          while ((number = begun.getAndIncrement()) - first < limit) {
-            // With a rate a transfer that waits for a worker takes longer, and begins no later.
-            long wait = rate == 0 ? 0 : (number - first) * 1_000_000_000 / rate;
+          while ((number = begun.getAndIncrement()) < limit) {
+            // With a rate, a transfer that waits for a worker takes longer, and is due no later.
+            long wait = rate == 0 ? 0 : number * 1_000_000_000 / rate;
             long due = rate == 0 ? System.nanoTime() : start + wait;
             boolean isTooLate = due - start > time.toNanos();
-            if (isTooLate || !isWanted(due) || System.nanoTime() - start > time.toNanos()) {
+            if (isTooLate || !awaitDue(due) || System.nanoTime() - start > time.toNanos()) {
               return;
             }
-            transfer(session, number, seed + number - first);
-            load.committed(System.nanoTime() - due);
+            transfer(session, seed + number);
+            load.committed(due);
           }
         };
-    runAll(work, this::showLoad);
+    run(work, this::showLoad);
   }
 
-  /** Waits until a transfer is due, and says whether it still is to be made. */
-  private boolean isWanted(long due) {
+  /** Waits until a transfer is due, and returns whether it is still to be made. */
+  private boolean awaitDue(long due) {
     long left;
-    while (!halted && (left = due - System.nanoTime()) > 0) {
+    while (!workers.isHalted() && (left = due - System.nanoTime()) > 0) {
       LockSupport.parkNanos(Math.min(left, 100_000_000));
     }
-    return !halted;
+    return !workers.isHalted();
   }
 
-  /** Runs the same on each session, in a thread of its own, until all have ended. */
-  private void runAll(Consumer<BankSecure.Session> work, Runnable tick) {
-    ExecutorService threads = Executors.newFixedThreadPool(concurrency);
-    List<CompletableFuture<Void>> ends = new ArrayList<>();
-    for (BankSecure.Session session : sessions) {
-      ends.add(CompletableFuture.runAsync(() -> work.accept(session), threads));
-    }
-    ends.forEach(end -> end.exceptionally(this::halt));
-    threads.shutdown();
-    long interruptAt = Long.MAX_VALUE;
-    boolean ended = false;
-    while (!ended) {
-      tick.run();
-      try {
-        ended = threads.awaitTermination(100, TimeUnit.MILLISECONDS);
-      } catch (InterruptedException e) {
-        interrupted = true;
-        halted = true;
-      }
-      if (halted && interruptAt == Long.MAX_VALUE) {
-        // What is under way has some seconds for more attempts.
-        interruptAt = System.nanoTime() + 5_000_000_000L;
-        haltedAtSecond = load.seconds();
-      }
-      if (System.nanoTime() >= interruptAt) {
-        threads.shutdownNow();
-      }
-    }
+  private void run(Consumer<BankSecure.Session> work, Runnable tick) {
+    RuntimeException failure = failureOf(() -> workers.work(work, tick));
     if (!unknown.isEmpty()) {
-      throw new LoadException(3, unknown());
-    }
-    RuntimeException failure = failureOf(() -> ends.forEach(CompletableFuture::join));
-    if (failure != null) {
+      throw new LoadException(3, unknownOutcomes(), lookup());
+    } else if (failure != null) {
       throw failure;
     }
   }
 
-  private Void halt(Throwable failure) {
-    halted = true;
-    return null;
-  }
-
-  /** What something was ended by, without what threads wrap around it; null if by nothing. */
+  /** The exception that something throws, without what threads wrap around it, or null. */
   private static RuntimeException failureOf(Runnable something) {
     try {
       something.run();
       return null;
-    } catch (RuntimeException e) {
+    } catch (CompletionException e) {
       return e.getCause() instanceof RuntimeException cause ? cause : e;
+    } catch (RuntimeException e) {
+      return e;
     }
   }
 
-  private void transfer(BankSecure.Session session, long number, long choiceSeed) {
+  private void transfer(BankSecure.Session session, long choiceSeed) {
     SplittableRandom choice = new SplittableRandom(choiceSeed);
-    int index = choice.nextInt(accountIds.length);
-    int other = index + 1 + choice.nextInt(accountIds.length - 1);
-    long source = accountIds[index];
-    long target = accountIds[other % accountIds.length];
-    UUID id = transferId(number);
+    AccountBalances all = audit.accounts();
+    int index = choice.nextInt(all.size());
+    int other = (index + 1 + choice.nextInt(all.size() - 1)) % all.size();
+    TransferJournal.Transfer begun = journal.begin(all.id(index), all.id(other));
     int[] attempts = {0};
-    Function<Handle, Long> transfer =
+    Function<Handle, Long> work =
         handle -> {
           if (attempts[0]++ < forceRetries) {
             failOnPurpose(handle);
           }
-          return BankSecure.transfer(handle, id, source, target);
+          return BankSecure.transfer(handle, begun.id(), begun.source(), begun.target());
         };
-    commit(session, "transfer " + id, transfer);
+    String lookup = "SELECT * FROM transfers WHERE id = '" + begun.id() + "'";
+    journal.commit(begun, commit(session, "transfer " + begun.id(), lookup, work));
   }
 
-  private <R> R commit(BankSecure.Session session, String name, Function<Handle, R> change) {
+  private <R> R commit(
+      BankSecure.Session session, String name, String lookup, Function<Handle, R> work) {
     try {
-      return session.commit(name, change);
+      return session.commit(lookup, work);
     } catch (BankSecure.UnknownOutcomeException e) {
-      unknown.add(name);
+      unknown.add(new Unknown(name, lookup, System.nanoTime()));
       throw e;
     }
   }
 
-  private String unknown() {
-    return "not known whether it was committed: " + String.join(", ", unknown);
+  private String unknownOutcomes() {
+    String names = unknown.stream().map(Unknown::name).collect(Collectors.joining(", "));
+    return "not known whether it was committed: " + names;
   }
 
-  /** Fresh in every run, whatever the seed. None is kept: the audit makes them all again. */
-  private UUID transferId(long number) {
-    SplittableRandom random = new SplittableRandom(run + number);
-    return new UUID(random.nextLong(), random.nextLong());
+  private String lookup() {
+    return "It was committed if this finds a row: " + unknown.peek().lookup;
   }
 
-  /** Has the server itself raise 40001, by the means that each of the two offers. */
+  /** Has the server itself raise 40001, and leaves nothing set on the connection. */
   private void failOnPurpose(Handle handle) {
     if (!cockroach) {
       handle.execute("DO $$ BEGIN RAISE 'on purpose' USING ERRCODE = '40001'; END $$");
     }
-    handle.execute("SET inject_retry_errors_enabled = true");
-    try {
-      handle.useTransaction(transaction -> transaction.execute("SELECT 1"));
-    } finally {
-      handle.execute("SET inject_retry_errors_enabled = false");
-    }
+    handle.useTransaction(
+        transaction -> {
+          transaction.execute("SET LOCAL inject_retry_errors_enabled = true");
+          transaction.execute("SELECT 1");
+        });
   }
 
   // ---- Result ----
 
-  private void tell() {
+  /** Completes the result, in the order in which it is printed as JSON. */
+  private void describe() {
     result.putAll(load.whole());
-    result.putAll(audit.whole());
-    double seconds = Math.min(duration.toMillis() / 1e3, haltedAtSecond);
-    double wanted = Math.min(transfers, rate * seconds);
-    long notBegun = (long) wanted - load.committed() - unknown.size();
-    result.put("transfersUnknown", unknown.stream().map(name -> name.split(" ")[1]).toList());
+    result.putAll(audit.result(load));
+    double halted = Math.min(duration.toMillis() / 1e3, load.second(workers.haltedAt()));
+    double due = Math.min(transfers, rate * halted);
+    long notBegun = (long) due - load.committed() - unknown.size();
+    result.put("transfersUnknown", unknown.stream().map(each -> each.name.split(" ")[1]).toList());
+    result.put(
+        "unknownAtSeconds", unknown.stream().map(each -> load.second(each.endedAt)).toList());
     result.put("transfersNotBegun", Math.max(0, notBegun));
+    result.put("thresholds", thresholds.stream().map(each -> each.judge(result)).toList());
+    result.put("verdict", summary.verdict());
+    result.put("summary", summary.sentence());
     result.put("options", options());
     result.put("concurrency", concurrency);
-    // A text, since JavaScript's numbers are too small for it.
+    // A text, because JavaScript's numbers are too small for it.
     result.put("seed", "" + seed);
     result.put("startedAt", startedAt.toString());
     result.put("versions", versions());
-    String late = rate == 0 ? "" : " {transfersNotBegun} not begun in time,";
-    String latency =
-        "p50 {p50Milliseconds} ms, p95 {p95Milliseconds} ms, p99 {p99Milliseconds} ms,"
-            + " p99.9 {p999Milliseconds} ms, maximum {maximumMilliseconds} ms";
-    String audited =
-        """
-        Total balance: {totalBefore} before, {totalAfter} after.
-        Audit {audit}; checks while it ran: {checks}, smallest balance: {smallestBalance}, \
-        transfers of this run in the ledger: {transfersInLedger}.\
-        """;
-    print(
-        "Transfers: {transfersCommitted} committed, {transfersUnknown} unknown,"
-            + late
-            + " {transfersPerSecond} a second for {seconds} s.");
-    if (load.committed() > 0) {
-      print("Latency: " + latency + ".");
-    }
-    print("Retries: {retries}{retriesByReason}.");
-    print(result.get("totalAfter") == null ? "No audit was made." : audited);
-    String text = new GsonBuilder().serializeNulls().setPrettyPrinting().create().toJson(result);
-    if (json) {
-      command.commandLine().getOut().println(text);
-    }
-    if (report != null) {
-      Report.write(text, report);
-    }
+    List<String> arguments = command.commandLine().getParseResult().originalArgs();
+    String given =
+        url == null || url.isBlank() ? "postgresql://maxroach@localhost:26257/bank" : url;
+    result.putAll(RunOrigin.of(arguments, given.strip()));
   }
 
   private String versions() {
@@ -439,60 +478,100 @@ public final class BankLoad implements Callable<Integer> {
     return String.join(", ", command.version()[0], DriverInfo.DRIVER_FULL_NAME, java);
   }
 
-  /** The options as they were given, but for those about places: a URL may hold a password. */
+  /** The options as they were given, without those about places: a URL may hold a password. */
   private String options() {
     return command.commandLine().getParseResult().matchedOptions().stream()
-        .filter(option -> !option.longestName().matches("--(url|certs-dir|json|report)"))
-        .map(option -> option.longestName() + "=" + option.originalStringValues().get(0))
+        .distinct()
+        .filter(option -> !option.longestName().matches("--(url|certs-dir|json|report|compare)"))
+        .flatMap(
+            option ->
+                option.originalStringValues().stream()
+                    .map(value -> option.longestName() + "=" + value))
         .collect(Collectors.joining(" "));
+  }
+
+  private void publish() {
+    if (json) {
+      GsonBuilder builder = new GsonBuilder().serializeNulls().disableHtmlEscaping();
+      out().println(builder.setPrettyPrinting().create().toJson(result));
+    } else {
+      summary.lines(rate > 0).forEach(out()::println);
+    }
+    if (report != null) {
+      LoadReport.write(result, compare, report);
+    }
+  }
+
+  private RuntimeException fault() {
+    String also = unknown.isEmpty() ? "" : "; " + unknownOutcomes();
+    return audit.fault().isEmpty() ? null : new LoadException(4, audit.fault() + also);
+  }
+
+  private RuntimeException metThreshold() {
+    String failed = summary.failedThreshold();
+    return failed.isEmpty() ? null : new LoadException(1, failed);
   }
 
   private void print(String template) {
     if (!json) {
-      command.commandLine().getOut().println(filled(template));
+      out().println(LoadSummary.wrapped(summary.filled(template)));
     }
   }
 
-  /** Puts what is in the result in the place of its names. */
-  private String filled(String template) {
-    Matcher names = Pattern.compile("\\{(\\w+)}").matcher(template);
-    return names.replaceAll(name -> Matcher.quoteReplacement(text(result.get(name.group(1)))));
+  // ---- Live line ----
+
+  private void showLoad() {
+    if (load.tick()) {
+      Map<String, Object> row = load.last();
+      LoadSummary now = new LoadSummary(row);
+      boolean isAny = row.get("p99Milliseconds") != null;
+      show(
+          List.of(
+              "%.0f s".formatted(load.endedAtSecond()),
+              "%,d transfers".formatted(load.committed()),
+              now.filled("{transfersPerSecond}/s"),
+              isAny ? now.filled("p99 {p99Milliseconds} ms") : "no commit",
+              LoadSummary.counted(load.retries(), "retry").replace("retrys", "retries"),
+              LoadSummary.counted(audit.checks(), "check")));
+    }
   }
 
-  private static String text(Object value) {
-    if (value instanceof Collection<?> many) {
-      return text(many.size());
-    } else if (value instanceof Number number) {
-      boolean isSmall = value instanceof Double && number.doubleValue() < 100;
-      return String.format(isSmall ? "%,.1f" : "%,.0f", new BigDecimal("" + number));
+  private void show(List<String> parts) {
+    // What takes no longer than a second needs no line.
+    if (load.seconds() > 1) {
+      live.show(err(), parts);
     }
-    boolean isNone = value instanceof Map<?, ?> reasons && reasons.isEmpty();
-    return value == null ? "–" : isNone ? "" : value.toString().replaceAll("^\\{(.*)}", " ($1)");
   }
 
   // ---- Command line ----
 
   public static void main(String... arguments) {
-    // pgjdbc would log what is told in one line.
+    // pgjdbc would log errors that are reported in one line.
     LogManager.getLogManager().reset();
     Locale.setDefault(Locale.ROOT);
-    // In a container Java takes a terminal for ASCII, and the live line's mark is not.
-    OutputStream stream = new FileOutputStream(FileDescriptor.err);
+    // In a container, Java may not know the terminal's encoding.
+    FileOutputStream stream = new FileOutputStream(FileDescriptor.err);
     PrintWriter err = new PrintWriter(stream, true, StandardCharsets.UTF_8);
     Thread main = Thread.currentThread();
     CommandLine commandLine = commandLine().setErr(err);
     BankLoad load = commandLine.getCommand();
     CompletableFuture<Integer> status = new CompletableFuture<>();
     Runtime.getRuntime().addShutdownHook(new Thread(() -> load.stop(main, status)));
-    status.complete(commandLine.execute(arguments));
-    System.exit(status.join());
+    int ended = commandLine.execute(arguments);
+    if ((commandLine.getOut().checkError() || System.out.checkError()) && ended == 0) {
+      err.println("error: everything was done, but the output could not be written");
+      ended = 1;
+    }
+    status.complete(ended);
+    System.exit(ended);
   }
 
   /** On Ctrl-C begins nothing new, lets what is under way end, and audits what was done. */
   private void stop(Thread main, CompletableFuture<Integer> status) {
-    main.interrupt();
-    // While it asks for a password there is nothing to wait for.
-    if (database != null) {
+    isInterrupted = true;
+    // While it connects there is nothing to wait for.
+    if (isConnected) {
+      main.interrupt();
       status.join();
     }
   }
@@ -501,87 +580,73 @@ public final class BankLoad implements Callable<Integer> {
   static CommandLine commandLine() {
     BankLoad load = new BankLoad();
     return new CommandLine(load)
-        .registerConverter(Duration.class, text -> Duration.parse("PT" + text))
-        .setParameterExceptionHandler((e, given) -> load.report(e))
+        .registerConverter(Duration.class, BankLoad::duration)
+        .registerConverter(Threshold.class, Threshold::parse)
+        .setParameterExceptionHandler((e, given) -> load.print(ErrorReport.ofUsage(e)))
         .setExecutionExceptionHandler((e, command, parsed) -> load.report(e));
   }
 
-  private void requireSense() {
+  private static Duration duration(String text) {
+    Duration duration =
+        text.matches("\\d+ms")
+            ? Duration.ofMillis(Long.parseLong(text.replace("ms", "")))
+            : Duration.parse("PT" + text);
+    if (duration.isNegative() || duration.toDays() > 1_000) {
+      throw new IllegalArgumentException("not a time");
+    }
+    return duration;
+  }
+
+  private static Path defaultCertsDir() {
+    String folder = System.getenv("COCKROACH_CERTS_DIR");
+    return Path.of(folder == null || folder.isEmpty() ? "certs" : folder);
+  }
+
+  private void checkOptions() {
     if (duration == null) {
       duration = transfers < Long.MAX_VALUE ? Duration.ofDays(1_000) : Duration.ofSeconds(10);
     }
-    boolean isInRange =
-        LongStream.of(transfers, rate, forceRetries, retryTimeout - 1, concurrency - 1)
-                .allMatch(number -> number >= 0)
-            && concurrency <= 1_000
-            && (accounts == null || accounts >= 0 && accounts <= 10_000_000)
-            && Stream.of(duration, warmUp)
-                .allMatch(time -> !time.isNegative() && time.toDays() <= 1_000);
-    if (!isInRange) {
-      String ranges =
-          "--accounts takes 0 to 10,000,000, --concurrency 1 to 1,000, no number less than 0";
-      throw new LoadException(2, ranges);
+    if (warmUp == null) {
+      warmUp = Duration.ofSeconds(1);
     }
-    if (report != null && !Report.canBeWritten(report)) {
-      throw new LoadException(2, "--report names no file that can be written");
+    require(
+        accounts == null || accounts >= 0 && accounts <= LedgerReplay.MAXIMUM_ACCOUNTS,
+        "--accounts must be from 0 to 10,000,000");
+    require(transfers >= 0, "--transfers must be 0 or more");
+    require(concurrency >= 1 && concurrency <= 1_000, "--concurrency must be from 1 to 1,000");
+    require(rate >= 0, "--rate must be 0 or more");
+    require(retryTimeout >= 1, "--retry-timeout must be 1 or more");
+    require(forceRetries >= 0, "--force-retries must be 0 or more");
+    require(
+        report == null || LoadReport.canBeWritten(report),
+        "--report names no file that can be written");
+    require(compare == null || report != null, "--compare needs --report");
+    require(
+        compare == null || LoadReport.isResult(compare),
+        "--compare names no result that --json has printed");
+  }
+
+  private static void require(boolean condition, String message) {
+    if (!condition) {
+      throw new LoadException(2, message);
     }
   }
 
   private int report(Exception e) {
-    show("");
-    int status = status(e);
-    String reason = reason(e);
-    if (e instanceof ParameterException) {
-      // What stands behind may be a password.
-      reason = reason.replaceFirst("(=|://|:(?! )|', ).*", "$1…");
-    } else if (status == 5 && !(e instanceof LoadException)) {
-      reason = filled("cannot connect to {hosts}, database {database}, user {user}: ") + reason;
-    }
-    PrintWriter err = command.commandLine().getErr();
-    err.println("error: " + reason);
-    if (status == 5) {
-      err.println("See whether a database answers there; jbang bank-doctor tells what is wrong.");
-    }
-    return status;
+    return print(ErrorReport.of(e, settings, isInterrupted));
   }
 
-  private static int status(Exception e) {
-    if (e instanceof LoadException failure) {
-      return failure.status;
-    }
-    if (e instanceof BankSecure.UnknownOutcomeException) {
-      return 3;
-    }
-    String state = e.getCause() instanceof SQLException s ? "" + s.getSQLState() : "";
-    boolean lost = state.matches("08...|28...|3[DF]000|42602|57014|40003|53300|57P0.|58C0.");
-    return e instanceof ParameterException || e instanceof IllegalArgumentException
-        ? 2
-        : lost || e instanceof ConnectionException ? 5 : 1;
+  private int print(ErrorReport error) {
+    live.clear(err());
+    error.lines().forEach(err()::println);
+    return error.status();
   }
 
-  /** What the server said or, where it said nothing, the innermost cause; in one line. */
-  private static String reason(Throwable e) {
-    String message = Objects.toString(e.getMessage(), "the server hung up");
-    String line = message.replaceAll("[\\p{C}\\p{Zl}\\p{Zp}]+", " ");
-    return e.getCause() == null ? line : reason(e.getCause());
+  private PrintWriter out() {
+    return command.commandLine().getOut();
   }
 
-  // ---- Live line ----
-
-  private void showLoad() {
-    if (load.tick()) {
-      result.putAll(load.last());
-      String line =
-          "{atSecond} s, %,d transfers, {transfersPerSecond} a second, p99 {p99Milliseconds} ms,"
-              + " {retries} retries, total {totalBefore} ✓ {checks} checks";
-      show(filled(line.formatted(load.committed())));
-    }
-  }
-
-  private void show(String line) {
-    // What takes no longer than a second needs none.
-    if (load.seconds() > 1) {
-      live.show(line, command.commandLine().getErr());
-    }
+  private PrintWriter err() {
+    return command.commandLine().getErr();
   }
 }

@@ -7,16 +7,13 @@
 //SOURCES Server.java
 //SOURCES TemporaryDirectory.java
 
-import io.zonky.test.db.postgres.embedded.EmbeddedPostgres;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.ProcessBuilder.Redirect;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -48,16 +45,15 @@ public final class LocalCluster implements Server {
 
   private final Builder shape;
   private final TemporaryDirectory directory;
-  private final Path data;
   private final Path certs;
   private final int port;
-  private EmbeddedPostgres postgres;
+  private BankBasic.EmbeddedDatabase database;
+  private boolean running;
 
   private LocalCluster(Builder shape) throws IOException {
     this.shape = shape;
     this.port = shape.port == 0 ? Server.freePort() : shape.port;
     this.directory = TemporaryDirectory.create("local-cluster-");
-    this.data = directory.path().resolve("data");
     this.certs = shape.certs == null ? directory.path().resolve("certs") : shape.certs;
   }
 
@@ -104,7 +100,8 @@ public final class LocalCluster implements Server {
 
     private Builder() {
       settings.put("default_transaction_isolation", "serializable");
-      settings.put("unix_socket_directories", "");
+      // Whoever creates a role may give a database to it, as on CockroachDB.
+      settings.put("createrole_self_grant", "set, inherit");
     }
 
     /** Listens on this port, not on any free one. */
@@ -194,13 +191,17 @@ public final class LocalCluster implements Server {
     return certs;
   }
 
-  /** A way in as the superuser postgres, whom no test takes for a user: always by trust. */
+  /** A way in as the superuser postgres, whose password only this program knows. */
   @Override
-  public Jdbi asSuperuser(String database) {
+  public Jdbi asSuperuser(String name) {
     return Jdbi.create(
-        "jdbc:postgresql://localhost:" + port + "/" + database + "?sslmode=disable",
+        "jdbc:postgresql://localhost:"
+            + port
+            + "/"
+            + name
+            + "?sslmode=disable&requireAuth=scram-sha-256",
         "postgres",
-        "");
+        BankBasic.EmbeddedDatabase.PASSWORD);
   }
 
   /** Sends SIGKILL to all its processes and returns when they are dead. */
@@ -217,7 +218,7 @@ public final class LocalCluster implements Server {
 
   /** Starts it again, on the same port and data, once killed or stopped. */
   synchronized void startAgain() throws IOException {
-    if (postgres != null) {
+    if (running) {
       throw new IllegalStateException("it runs");
     }
     launch();
@@ -226,7 +227,9 @@ public final class LocalCluster implements Server {
   /** Stops it and deletes its data. */
   @Override
   public synchronized void close() {
-    stop();
+    if (database != null) {
+      database.close();
+    }
     directory.close();
     OPEN.remove(this);
   }
@@ -238,56 +241,16 @@ public final class LocalCluster implements Server {
         Runtime.getRuntime().addShutdownHook(new Thread(LocalCluster::closeAll));
         template = TemporaryDirectory.create("local-cluster-template-");
       }
-      Path initialized = template.path().resolve("data");
-      if (Files.exists(initialized)) {
-        TemporaryDirectory.copy(initialized, data);
-        configure();
-      }
     }
+    database = BankBasic.EmbeddedDatabase.create("max_connections=300");
+    configure();
     launch();
     createUsers();
   }
 
   private void launch() throws IOException {
-    Path log = directory.path().resolve("server.log");
-    boolean initialized = Files.exists(data);
-    try {
-      postgres =
-          BankBasic.Database.postgres()
-              .setPort(port)
-              .setDataDirectory(data)
-              .setCleanDataDirectory(false)
-              .setRegisterShutdownHook(false)
-              .setPGStartupWait(Duration.ofSeconds(30))
-              // The library turns fsync off: what is committed still outlives a SIGKILL, for the
-              // kernel has it, but only if COMMIT waits for it to be written.
-              .setServerConfig("synchronous_commit", "on")
-              .setErrorRedirector(Redirect.appendTo(log.toFile()))
-              .setOutputRedirector(Redirect.appendTo(log.toFile()))
-              .setDataDirectoryCustomizer(
-                  fresh -> {
-                    if (!initialized) {
-                      keepAsTemplate();
-                    }
-                  })
-              .start();
-    } catch (IOException | RuntimeException e) {
-      throw new IOException("PostgreSQL did not start: " + log(), e);
-    }
-  }
-
-  private void keepAsTemplate() {
-    try {
-      synchronized (LocalCluster.class) {
-        Path initialized = template.path().resolve("data");
-        if (!Files.exists(initialized)) {
-          TemporaryDirectory.copy(data, initialized);
-        }
-      }
-      configure();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    database.start(port);
+    running = true;
   }
 
   private void configure() throws IOException {
@@ -297,6 +260,7 @@ public final class LocalCluster implements Server {
     }
     List<String> lines = new ArrayList<>();
     settings.forEach((name, value) -> lines.add(name + " = " + literal(value)));
+    Path data = database.data();
     Files.write(data.resolve("postgresql.conf"), lines, StandardOpenOption.APPEND);
     Files.write(data.resolve("pg_hba.conf"), accessLines());
   }
@@ -319,8 +283,7 @@ public final class LocalCluster implements Server {
 
   private List<String> accessLines() {
     List<String> lines = new ArrayList<>();
-    lines.add("host all postgres 127.0.0.1/32 trust");
-    lines.add("host all postgres ::1/128 trust");
+    lines.add("host all postgres all scram-sha-256");
     if (shape.access.isEmpty()) {
       lines.add(shape.secure ? "hostssl all all all cert" : "host all all all trust");
     }
@@ -332,11 +295,12 @@ public final class LocalCluster implements Server {
     // On CockroachDB who may use a database may create tables in its schema public.
     asSuperuser("template1").useHandle(h -> h.execute("GRANT ALL ON SCHEMA public TO PUBLIC"));
     try (Handle handle = asSuperuser("postgres").open()) {
-      handle.execute("CREATE ROLE root SUPERUSER LOGIN");
+      handle.execute("CREATE ROLE root LOGIN CREATEDB CREATEROLE");
       handle.execute("CREATE DATABASE defaultdb OWNER root");
       if (shape.bank) {
         String password = shape.password == null ? "" : " PASSWORD " + literal(shape.password);
         handle.execute("CREATE ROLE maxroach LOGIN" + password);
+        handle.execute("GRANT maxroach TO root WITH ADMIN TRUE, INHERIT TRUE, SET TRUE");
         handle.execute("CREATE DATABASE bank OWNER maxroach");
       }
     }
@@ -351,21 +315,19 @@ public final class LocalCluster implements Server {
     return certs;
   }
 
-  /** Lets go of the library's lock on the data, and shuts down what still runs. */
+  /** Shuts down what still runs. */
   private void release() {
-    if (postgres != null) {
-      try {
-        postgres.close();
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
-      postgres = null;
+    try {
+      database.stop("fast");
+      running = false;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 
   /** The process that the server's own pid file names, if it lives. */
   private Optional<ProcessHandle> postmaster() {
-    try (Stream<String> lines = Files.lines(data.resolve("postmaster.pid"))) {
+    try (Stream<String> lines = Files.lines(database.data().resolve("postmaster.pid"))) {
       return lines.findFirst().map(String::trim).map(Long::valueOf).flatMap(ProcessHandle::of);
     } catch (IOException e) {
       return Optional.empty();
@@ -378,7 +340,7 @@ public final class LocalCluster implements Server {
       if (postmaster != null) {
         kill(postmaster);
         // Where nothing reaps a dead process, PostgreSQL would take it for the data's owner.
-        Files.deleteIfExists(data.resolve("postmaster.pid"));
+        Files.deleteIfExists(database.data().resolve("postmaster.pid"));
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -401,14 +363,6 @@ public final class LocalCluster implements Server {
   /** Whether the process runs; one that is dead but not yet reaped has no command. */
   static boolean runs(ProcessHandle process) {
     return process.isAlive() && process.info().command().isPresent();
-  }
-
-  private String log() {
-    try {
-      return Files.readString(directory.path().resolve("server.log"));
-    } catch (IOException e) {
-      return "it wrote nothing";
-    }
   }
 
   private static String literal(String text) {
@@ -465,6 +419,9 @@ public final class LocalCluster implements Server {
         tell(shape.start());
       } catch (IOException e) {
         System.err.println("error: " + e.getMessage());
+        if (e instanceof BankBasic.EmbeddedDatabase.StartException startException) {
+          System.err.println(startException.advice);
+        }
         return 1;
       }
       new CountDownLatch(1).await();

@@ -149,6 +149,6 @@ function report(): string {
   }
   return Object.entries(parts).reduce(
     (page, [mark, file]) => page.replace(mark, () => readFileSync(file, 'utf8')),
-    readFileSync(resolve(project, 'tools/BankLoad.html'), 'utf8'),
+    readFileSync(resolve(project, 'tools/load/LoadReport.html'), 'utf8'),
   )
 }

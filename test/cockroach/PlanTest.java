@@ -61,7 +61,7 @@ class PlanTest extends OnCockroach {
           statementsOfTwins(bank).forEach(statement -> assertFoundByKey(bank, statement, mode));
           statementsOfBasic(bank).forEach(statement -> assertFoundByKey(bank, statement, mode));
         }
-        SentStatement total = statements(bank, BankInsecure::total).get(0);
+        SentStatement total = statements(bank, BankInsecure::totalBalance).get(0);
         assertTrue(plans(bank, total, "auto").get(0).contains("Seq Scan on accounts"));
       }
     }

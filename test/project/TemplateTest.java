@@ -1,4 +1,5 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Files;
@@ -11,13 +12,13 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 
-/** A new program that the catalog's template starts. */
+/** A new program that {@code jbang init} creates from the catalog's template. */
 @Timeout(180)
 @DisabledOnOs(value = OS.WINDOWS, disabledReason = "jbangw is a shell script")
 class TemplateTest {
 
   @Test
-  void isBankSecureAroundAProgramOfOnesOwn() throws Exception {
+  void isBankSecureAroundAnotherProgram() throws Exception {
     try (Shell shell = new Shell();
         LocalCluster cluster = LocalCluster.secure()) {
       Path folder = shell.directory("folder");
@@ -26,15 +27,20 @@ class TemplateTest {
       String original = Project.read("BankSecure.java");
       String program = Files.readString(folder.resolve("MyApp.java"));
       assertEquals(header(original), header(program));
-      for (String name : List.of("Retry", "Connection", "URL")) {
+      assertFalse(program.contains("//JAVA_OPTIONS"));
+      for (String name : List.of("Retry", "Connection", "Encryption", "Errors")) {
         assertEquals(
             section(original, name), section(program, name).replaceAll("MyApp", "BankSecure"));
       }
 
       String command =
           "jbang MyApp.java --url='%s' --certs-dir='%s'".formatted(cluster.url(), cluster.certs());
-      assertEquals("Runs: 1.\n", shell.runQuietly(command, folder));
-      assertEquals("Runs: 2.\n", shell.runQuietly(command, folder));
+      assertEquals("Runs today: 1.\n", shell.runQuietly(command, folder));
+      assertEquals("Runs today: 2.\n", shell.runQuietly(command, folder));
+      String counted = "SELECT (SELECT count(*) FROM runs) = 2 AND sum(runs) = 2 FROM run_counts";
+      boolean isTrue =
+          cluster.asSuperuser().withHandle(root -> root.select(counted).mapTo(boolean.class).one());
+      assertTrue(isTrue);
     }
   }
 
@@ -46,11 +52,12 @@ class TemplateTest {
     return section.group();
   }
 
+  /** Without JAVA_OPTIONS: those of a sample suit a program that ends within seconds. */
   private static List<String> header(String source) {
     return source
         .lines()
         .takeWhile(line -> line.startsWith("//"))
-        .filter(line -> !line.startsWith("//DESCRIPTION"))
+        .filter(line -> !line.matches("//(DESCRIPTION|JAVA_OPTIONS) .*"))
         .toList();
   }
 }

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.Timeout;
 import picocli.CommandLine;
 
-/** What the scripts say of themselves, without a database. */
+/** Help and version, without a database. */
 @Timeout(60)
 class CommandLineTest {
 
@@ -25,27 +25,27 @@ class CommandLineTest {
         .map(
             script ->
                 DynamicTest.dynamicTest(
-                    script.getClass().getName(), () -> assertTellsOfItself(script)));
+                    script.getClass().getName(), () -> assertHelpAndVersion(script)));
   }
 
-  private static void assertTellsOfItself(Object script) {
+  private static void assertHelpAndVersion(Object script) {
     String name = script.getClass().getName();
-    String help = told(script, "--help");
-    assertEquals(help, told(script, "-h"));
+    String help = output(script, "--help");
+    assertEquals(help, output(script, "-h"));
     assertTrue(help.startsWith("Usage: " + name), help);
-    for (String word : List.of("--url", "DATABASE_URL", "Exit status: 0", " 1 ", " 2 ", " 5 ")) {
+    for (String word : List.of("--url", "DATABASE_URL", "Exit status: 0", " 1 ", " 2 ", " 3 ", " 5 ")) {
       assertTrue(help.contains(word), () -> word + " is not in\n" + help);
     }
     assertTrue(help.lines().allMatch(line -> line.length() <= 80), help);
-    String version = told(script, "--version");
+    String version = output(script, "--version");
     assertTrue(version.matches(name + " \\d+\\.\\d+\\R"), version);
-    assertEquals(version, told(script, "-V"));
+    assertEquals(version, output(script, "-V"));
   }
 
   @Test
   void helpOfTheTwinsListsTheirOptions() {
     for (Object script : List.of(new BankInsecure(), new BankSecure())) {
-      String help = told(script, "--help");
+      String help = output(script, "--help");
       for (String option : List.of("--accounts", "100", "--transfers", "1", "--echo")) {
         assertTrue(help.contains(option), () -> option + " is not in\n" + help);
       }
@@ -53,15 +53,14 @@ class CommandLineTest {
     }
   }
 
-  private static String told(Object script, String option) {
+  private static String output(Object script, String option) {
     StringWriter out = new StringWriter();
     assertEquals(0, new CommandLine(script).setOut(new PrintWriter(out)).execute(option));
     return out.toString();
   }
 
-  /** Its default is the URL, and a default is something that help likes to show. */
   @Test
-  void helpDoesNotShowThePasswordOfTheEnvironment() throws Exception {
+  void helpDoesNotPrintThePasswordOfTheDefaultUrl() throws Exception {
     Script.Result result =
         Script.of("BankSecure", "--help")
             .environment("DATABASE_URL", "postgresql://maxroach:geheim@localhost/bank")

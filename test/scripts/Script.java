@@ -36,6 +36,7 @@ final class Script {
   private String input = "";
   private Duration timeLimit = Duration.ofSeconds(60);
   private boolean terminal;
+  private Path output;
 
   private Script(String name, List<String> arguments) {
     this.name = name;
@@ -74,6 +75,12 @@ final class Script {
   /** Sends this text to its standard input, which otherwise is empty. */
   Script input(String text) {
     this.input = text;
+    return this;
+  }
+
+  /** Sends its standard output to this file, not to where the test reads it. */
+  Script output(Path file) {
+    this.output = file;
     return this;
   }
 
@@ -124,7 +131,8 @@ final class Script {
             : workingDirectory.toFile());
     // Files take all that is written, however fast, where an unread pipe would stop the script.
     builder.redirectInput(input.toFile());
-    builder.redirectOutput(directory.path().resolve("out").toFile());
+    Path printed = Files.createFile(directory.path().resolve("out"));
+    builder.redirectOutput(output == null ? printed.toFile() : output.toFile());
     builder.redirectError(directory.path().resolve("err").toFile());
     return new Running(builder.start(), directory);
   }

@@ -9,43 +9,42 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** What a run told: how much it did, how often it tried again, and what it does not know. */
+/** What a run printed: what it did, what it tried again, and what it does not know. */
 record Told(Script.Result result) {
 
   private static final Pattern UUID_TEXT =
       Pattern.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");
 
-  /** The transfers told as made: a line each for the first ten, and a sum; BankLoad's sum alone. */
+  /** The transfers that it printed: a line each, or BankLoad's sum. */
   long transfers() {
-    return result.out().lines().filter(line -> line.startsWith("Moved ")).count()
-        + count("Made ([\\d,]+) more transfers\\.").orElse(0L)
+    return result.out().lines().filter(line -> line.startsWith("Transferred ")).count()
         + count("Transfers: ([\\d,]+) committed").orElse(0L);
   }
 
-  /** The accounts told as created. */
+  /** The accounts that it printed as created. */
   long accounts() {
     return count("([\\d,]+) created\\.").orElseThrow(() -> new AssertionError(result));
   }
 
-  /** The failed attempts, as they were told when they failed: "attempt 1 failed, next in ...". */
+  /** The failed attempts, in the order in which it printed them. */
   Stream<MatchResult> failedAttempts() {
-    return Pattern.compile("attempt (\\d+) failed, next in (\\d+) ms: .+")
+    return Pattern.compile("attempt (\\d+) failed, retrying in (\\d+) ms: .+")
         .matcher(result.err())
         .results();
   }
 
-  /** The IDs that the line of error names. */
+  /** The IDs of transfers whose outcome it does not know. */
   Set<UUID> unknown() {
     return result
         .err()
         .lines()
-        .filter(line -> line.matches("error: .*not known whether (it|this) was committed: .*"))
+        .filter(line -> line.startsWith("It was committed if this finds a row: "))
         .flatMap(line -> UUID_TEXT.matcher(line).results())
         .map(match -> UUID.fromString(match.group()))
         .collect(Collectors.toSet());
   }
 
-  /** It ended well, and on standard error are its retries and nothing else. */
+  /** It succeeded, and printed nothing but retries on standard error. */
   Told assertDone() {
     assertStatus(0);
     assertEquals(failedAttempts().count(), result.err().lines().count(), result::toString);
@@ -58,7 +57,7 @@ record Told(Script.Result result) {
     return this;
   }
 
-  /** Every transfer told as made is in the ledger, and besides them only unknown ones are. */
+  /** The ledger has the transfers that it printed, and besides them only unknown ones. */
   Told assertLedgerOf(Bank bank) {
     Set<UUID> ledger = bank.ledger().stream().map(Bank.Entry::id).collect(Collectors.toSet());
     ledger.removeAll(unknown());
@@ -66,7 +65,7 @@ record Told(Script.Result result) {
     return this;
   }
 
-  /** It told the total before and after, and they are the same and true. */
+  /** It printed the total before and after, and both are what the database has. */
   Told assertTotalOf(Bank bank) {
     String line = "Total balance: %1$,d before, %1$,d after.".formatted(bank.total());
     assertTrue(result.out().lines().anyMatch(line::equals), () -> line + "\n" + result);
@@ -77,7 +76,7 @@ record Told(Script.Result result) {
     return Pattern.compile(words)
         .matcher(result.out())
         .results()
-        .map(told -> Long.valueOf(told.group(1).replace(",", "")))
+        .map(match -> Long.valueOf(match.group(1).replace(",", "")))
         .findFirst();
   }
 }

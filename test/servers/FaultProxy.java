@@ -48,6 +48,7 @@ final class FaultProxy implements AutoCloseable {
   private volatile boolean recordsStatements;
   private volatile boolean freezesNewConnections;
   private volatile Duration oneWay = Duration.ZERO;
+  private volatile Duration connectionDelay = Duration.ZERO;
   private volatile ServerSocket door;
   private volatile Thread doorman;
 
@@ -276,6 +277,16 @@ final class FaultProxy implements AutoCloseable {
     freezesNewConnections = true;
   }
 
+  /** Accepts new connections and serves each of them after this delay. */
+  void delayConnections(Duration delay) {
+    connectionDelay = delay;
+  }
+
+  /** Returns how many connections of clients are open now. */
+  int openConnections() {
+    return connections.size();
+  }
+
   /** Accepts and serves new connections again, on the same port. */
   void acceptConnections() {
     freezesNewConnections = false;
@@ -384,7 +395,11 @@ final class FaultProxy implements AutoCloseable {
       if (opened.isClosed()) {
         connection.cut();
       } else if (!freezesNewConnections) {
-        Door.inBackground(() -> connection.serve(serverPort));
+        Door.inBackground(
+            () -> {
+              ProxiedConnection.pause(connectionDelay);
+              connection.serve(serverPort);
+            });
       }
     }
   }

@@ -1,8 +1,9 @@
 import java.io.IOException;
+import java.io.UncheckedIOException;
 
 /**
- * The servers that the flow must run on. A test takes them with {@code @EnumSource}; where no
- * cockroach is on the PATH its two kinds are skipped.
+ * The servers that the samples must run on. A test takes them with {@code @EnumSource}. If there is
+ * no cockroach on the PATH, its two kinds are skipped.
  */
 enum ServerKind {
   POSTGRESQL_INSECURE(false),
@@ -11,6 +12,7 @@ enum ServerKind {
   COCKROACHDB_SECURE(true);
 
   private final boolean secure;
+  private Cockroach shared;
 
   ServerKind(boolean secure) {
     this.secure = secure;
@@ -21,6 +23,11 @@ enum ServerKind {
     return secure;
   }
 
+  /** Whether it is CockroachDB. */
+  boolean isCockroach() {
+    return this == COCKROACHDB_INSECURE || this == COCKROACHDB_SECURE;
+  }
+
   /** Starts one with the user maxroach and the database bank. */
   Server start() throws IOException {
     return switch (this) {
@@ -28,5 +35,26 @@ enum ServerKind {
       case POSTGRESQL_SECURE -> LocalCluster.secure();
       default -> Cockroach.start(secure);
     };
+  }
+
+  /** The server of this kind that all tests share. It starts when the first test asks for it. */
+  Server shared() {
+    return switch (this) {
+      case POSTGRESQL_INSECURE -> SharedServers.insecure();
+      case POSTGRESQL_SECURE -> SharedServers.secure();
+      default -> sharedCockroach();
+    };
+  }
+
+  private synchronized Cockroach sharedCockroach() {
+    try {
+      if (shared == null) {
+        shared = Cockroach.start(secure);
+        Runtime.getRuntime().addShutdownHook(new Thread(shared::close));
+      }
+      return shared;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 }

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.function.UnaryOperator;
 
 /**
- * A broken environment: how it comes about, which link the doctor must name, what it sees, and how
- * it is mended. In arguments, statements and expectations {port} stands for the port of the place,
+ * A broken environment: how it comes about, which check the doctor must name, what it sees, and how
+ * it is fixed. In arguments, statements and expectations {port} stands for the port of the place,
  * {database} for the database, {folder} for the folder with {@code certs} and {@code home}, and in
  * expectations … for anything.
  */
@@ -35,13 +35,13 @@ final class DoctorCase {
     TALKATIVE
   }
 
-  /** What is done to the folder before, or to the environment to mend it. */
+  /** Something done to the folder before, or to the environment to fix it. */
   interface Step {
     void take(Path folder, DoctorStage stage) throws Exception;
   }
 
-  /** What is seen, why, and what to do, for those who read and do not run the doctor. */
-  record Row(String message, String cause, String mend, boolean inReadme) {}
+  /** A message, its cause and its fix, for the page. */
+  record Row(String message, String cause, String fix, String seenOn) {}
 
   final String name;
   final List<String> arguments = new ArrayList<>();
@@ -50,10 +50,10 @@ final class DoctorCase {
   List<String> statements = List.of();
   UnaryOperator<Certificates.Leaf> shown = leaf -> leaf;
   List<String> shownNames = List.of("localhost", "127.0.0.1");
-  String link;
+  String check;
   String seen;
-  String mend = "";
-  String secondMend = "";
+  String fix = "";
+  String secondFix = "";
   boolean onlyAdvice;
   Step byHand;
   List<String> otherArguments;
@@ -145,16 +145,16 @@ final class DoctorCase {
     return before((folder, stage) -> stage.requireShell(folder, line));
   }
 
-  /** The doctor must name this link and say this of it. */
-  DoctorCase names(String link, String seen) {
-    this.link = link;
+  /** The doctor must name this check and say this of it. */
+  DoctorCase names(String check, String seen) {
+    this.check = check;
     this.seen = seen;
     return this;
   }
 
-  /** The printed line must be like this and, passed to a shell, mend it. */
-  DoctorCase mendedBy(String line) {
-    mend = line;
+  /** The printed line must be like this and, passed to a shell, fix it. */
+  DoctorCase fixedBy(String line) {
+    fix = line;
     return this;
   }
 
@@ -164,28 +164,28 @@ final class DoctorCase {
     return this;
   }
 
-  /** The advice must be like this and, followed like this, mend it. */
-  DoctorCase mendedByHand(String advice, Step step) {
-    mend = advice;
+  /** The advice must be like this and, followed like this, fix it. */
+  DoctorCase fixedByHand(String advice, Step step) {
+    fix = advice;
     byHand = step;
     return this;
   }
 
   /** The advice must be like this, and these arguments follow it. */
-  DoctorCase mendedWith(String advice, String... arguments) {
-    mend = advice;
+  DoctorCase fixedWith(String advice, String... arguments) {
+    fix = advice;
     otherArguments = List.of(arguments);
     return this;
   }
 
   /** The superuser does this to follow the advice. */
-  DoctorCase mendedByHand(String advice, String statement) {
-    return mendedByHand(advice, (folder, stage) -> stage.asSuperuser(statement));
+  DoctorCase fixedByHand(String advice, String statement) {
+    return fixedByHand(advice, (folder, stage) -> stage.asSuperuser(statement));
   }
 
-  /** After the first mend another link is broken, and this line mends it. */
-  DoctorCase thenMendedBy(String line) {
-    secondMend = line;
+  /** After the first fix another check is broken, and this line mends it. */
+  DoctorCase thenFixedBy(String line) {
+    secondFix = line;
     return this;
   }
 
@@ -197,25 +197,19 @@ final class DoctorCase {
 
   /** Only the advice is looked at. */
   DoctorCase advises(String advice) {
-    mend = advice;
+    fix = advice;
     onlyAdvice = true;
     return this;
   }
 
-  /** Is a row of the page, with what the script or the doctor says, the cause and the mend. */
-  DoctorCase row(String message, String cause, String mend) {
-    row = new Row(message, cause, mend, false);
-    return this;
-  }
-
-  /** Is a row of the README too. */
-  DoctorCase readmeRow(String message, String cause, String mend) {
-    row = new Row(message, cause, mend, true);
+  /** Is a row of the page, with what the script or the doctor says, the cause and the fix. */
+  DoctorCase row(String message, String cause, String fix) {
+    row = new Row(message, cause, fix, "the PostgreSQL stand-in");
     return this;
   }
 
   /** Whether the printed line is passed to a shell, and mends it. */
-  boolean isMended() {
+  boolean isFixedByShell() {
     return byHand == null && otherArguments == null && !onlyAdvice;
   }
 }

@@ -25,20 +25,41 @@ import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 
 /**
- * Sets up what {@link DoctorTable} tells of, runs the doctor, and runs the lines that it prints.
+ * Sets up what {@check DoctorTable} tells of, runs the doctor, and runs the lines that it prints.
  * There is no {@code cockroach} here: what stands in for it in those lines makes certificates with
  * the cluster's authority, starts servers, and runs SQL as superuser.
  */
 final class DoctorStage implements AutoCloseable {
 
-  static final String PASSWORD = ErrorForm.PASSWORD;
+  static final String PASSWORD = "geheim/%+\u00fc@?";
+
+  /** The same in a URL. */
+  static final String ENCODED_PASSWORD = "geheim%2F%25+%C3%BC%40%3F";
 
   /** What a run printed, and its exit status. */
   record Run(int status, String out, String err) {
 
-    /** The line that mends it, or the advice where there is none. */
-    String lastLine() {
-      return out.lines().reduce((before, last) -> last).orElse("");
+    /** What comes first: the broken checks, the advice, and the rest, without line breaks. */
+    private List<String> parts() {
+      return List.of(out.strip().split("\n\n")).stream()
+          .map(part -> part.replaceAll("\n {12}", " "))
+          .toList();
+    }
+
+    /** A line for each check that was reached, without line breaks. */
+    List<String> checks() {
+      return parts().stream().flatMap(String::lines).filter(l -> l.matches("[✗✓–] .*")).toList();
+    }
+
+    /** The advice with its command. */
+    String advice() {
+      return parts().get(1).replace('\n', ' ');
+    }
+
+    /** The command that fixes it or, if all is well, runs the sample. */
+    String command() {
+      String part = out.startsWith("✗") ? parts().get(1) : out;
+      return part.lines().reduce((before, last) -> last).orElse("");
     }
   }
 
@@ -53,10 +74,13 @@ final class DoctorStage implements AutoCloseable {
   private final String home = System.getProperty("user.home");
   private AtomicReference<ManInTheMiddle> front;
   private Certificates.Leaf nextNode;
+  private Map<String, String> environment = new HashMap<>(System.getenv());
   private Scene last;
   private int folders;
 
   DoctorStage() throws IOException {
+    environment.remove("DATABASE_URL");
+    environment.merge("PATH", tools + ":", (path, first) -> first + path);
     authority.writeAll(certs);
     Door standIn = Door.open(this::standIn);
     toClose.add(standIn);
@@ -176,7 +200,7 @@ final class DoctorStage implements AutoCloseable {
           BankSecure.createTables(session);
           session.read(BankSecure::accountIds);
           session.commit("", h -> BankSecure.insertAccounts(h, new long[] {1}, new long[] {1}));
-          session.read(BankSecure::total);
+          session.read(BankSecure::totalBalance);
         }
         return "";
       } catch (RuntimeException e) {
@@ -209,13 +233,15 @@ final class DoctorStage implements AutoCloseable {
         .execute(statement.replace("{database}", last.database));
   }
 
-  static Run doctor(String... arguments) {
+  Run doctor(String... arguments) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     ByteArrayOutputStream err = new ByteArrayOutputStream();
     int status =
         BankDoctor.run(
             new PrintStream(out, true, StandardCharsets.UTF_8),
             new PrintStream(err, true, StandardCharsets.UTF_8),
+            environment,
+            false,
             arguments);
     return new Run(
         status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
@@ -253,7 +279,7 @@ final class DoctorStage implements AutoCloseable {
     // Without a terminal, so that openssl reads a password from the standard input.
     ProcessBuilder builder = new ProcessBuilder("setsid", "--wait", "sh", "-c", line);
     builder.directory(folder.toFile());
-    builder.environment().merge("PATH", tools + ":", (path, first) -> first + path);
+    builder.environment().put("PATH", environment.get("PATH"));
     builder.environment().put("HOME", folder.resolve("home").toString());
     builder.redirectErrorStream(true);
     Process process = builder.start();
@@ -384,7 +410,7 @@ final class DoctorStage implements AutoCloseable {
     if (what.startsWith("cockroach sql ")) {
       return sql(words);
     }
-    if (what.startsWith("cockroach start-single-node ")) {
+    if (what.matches("(cockroach start-single-node|jbang local-cluster) .*")) {
       return start(words);
     }
     if (what.equals("pkill -HUP -x cockroach")) {
@@ -408,10 +434,14 @@ final class DoctorStage implements AutoCloseable {
     boolean ready =
         Files.isReadable(folder.resolve("ca.crt"))
             && Files.isReadable(Path.of(option(words, "--ca-key")))
-            && words.contains("--overwrite");
+            && words.contains("");
     List<String> names =
         words.subList(3, words.size()).stream().filter(word -> !word.startsWith("--")).toList();
     if (!ready || names.isEmpty()) {
+      return 1;
+    }
+    String file = words.get(2).equals("create-node") ? "node" : "client." + names.get(0);
+    if (Files.exists(folder.resolve(file + ".crt")) || Files.exists(folder.resolve(file + ".key"))) {
       return 1;
     }
     if (words.get(2).equals("create-node")) {
@@ -419,18 +449,15 @@ final class DoctorStage implements AutoCloseable {
       return 0;
     }
     Certificates.Leaf client = authority.client(names.get(0));
-    Path pkcs8 = folder.resolve("client." + names.get(0) + ".key.pk8");
     client.write(folder);
-    if (words.contains("--also-generate-pkcs8-key")) {
-      client.write(folder, Certificates.KeyFormat.PKCS8_DER);
-    }
-    return Files.exists(pkcs8) == words.contains("--also-generate-pkcs8-key") ? 0 : 1;
+    return 0;
   }
 
   private int start(List<String> words) throws IOException {
-    int port = Integer.parseInt(option(words, "--listen-addr").replaceFirst(".*:", ""));
+    String address = option(words, "--listen-addr") + option(words, "--port");
+    int port = Integer.parseInt(address.replaceFirst(".*:", ""));
     LocalCluster.Builder shape = LocalCluster.builder().port(port);
-    if (!words.contains("--insecure")) {
+    if (!option(words, "--certs-dir").isEmpty()) {
       shape.certs(Path.of(option(words, "--certs-dir")));
     }
     String now = System.setProperty("user.home", home);
@@ -460,7 +487,7 @@ final class DoctorStage implements AutoCloseable {
 
   private static void run(Handle handle, String statement) {
     Matcher creation =
-        Pattern.compile("CREATE (USER|DATABASE) IF NOT EXISTS (\\S+)( OWNER \\S+)?")
+        Pattern.compile("CREATE (USER|DATABASE) IF NOT EXISTS (\\S+)")
             .matcher(statement);
     if (!creation.matches()) {
       handle.execute(statement);
@@ -473,8 +500,7 @@ final class DoctorStage implements AutoCloseable {
             ? "SELECT count(*) FROM pg_roles WHERE rolname = ?"
             : "SELECT count(*) FROM pg_database WHERE datname = ?";
     if (handle.select(there, name).mapTo(Integer.class).one() == 0) {
-      String owner = Objects.toString(creation.group(3), "");
-      handle.execute("CREATE " + creation.group(1) + " " + creation.group(2) + owner);
+      handle.execute("CREATE " + creation.group(1) + " " + creation.group(2));
     }
   }
 

@@ -1,11 +1,9 @@
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -17,7 +15,7 @@ final class DoctorTable {
 
   /** What must reach no terminal: colours, titles, forged lines, text that runs backwards. */
   static final String HOSTILE =
-      "gone\033[2J\033]0;title\007\b\r\n✓ login    forged\nAll well. forged\u009b31m\u0085\u202e"
+      "gone\033[2J\033]0;title\007\b\r\n✓ login    forged\nAll is well. forged\u009b31m\u0085\u202e"
           + "\u2066\u200b\u2028✓ forged\u2029\ufeff\udb40\udc41\177\f\013";
 
   private static final String URL = "--url=postgresql://maxroach@localhost:{port}/{database}";
@@ -25,9 +23,9 @@ final class DoctorTable {
   private static final String CERTIFICATE = "certs/client.maxroach.crt";
   private static final String KEY = "certs/client.maxroach.key";
   private static final String AUTHORITY = "certs/ca.crt";
-  private static final String CERT = "cockroach cert create-client maxroach ";
+  private static final String CERT = "…cockroach cert create-client maxroach ";
   private static final String DIRS =
-      "--certs-dir={folder}/certs --ca-key={folder}/my-safe-directory/ca.key --overwrite";
+      "--certs-dir={folder}/certs --ca-key={folder}/my-safe-directory/ca.key";
   private static final String SQL = "cockroach sql --insecure --host=localhost:{port} …";
   private static final String SECURE_SQL =
       "cockroach sql --certs-dir={folder}/certs --host=localhost:{port} …";
@@ -59,32 +57,18 @@ final class DoctorTable {
         .toList();
   }
 
-  /** The table of the page, as Markdown. */
+  /** The page: a heading for each message, which a search engine finds, with cause and fix. */
   static String page() {
-    return markdown(all().stream().map(each -> each.row).filter(row -> row != null).toList());
+    Map<String, DoctorCase.Row> rows = new LinkedHashMap<>();
+    Stream.concat(all().stream().map(each -> each.row), CockroachMessages.ROWS.stream())
+        .filter(Objects::nonNull)
+        .forEach(row -> rows.putIfAbsent(row.message(), row));
+    return rows.values().stream().map(DoctorTable::section).collect(Collectors.joining("\n"));
   }
 
-  /** The README's table, at most ten of the page's rows. */
-  static String readme() {
-    return markdown(
-        all().stream().map(each -> each.row).filter(row -> row != null && row.inReadme()).toList());
-  }
-
-  /** A line for each cause, with the messages that it shows itself by. */
-  private static String markdown(List<DoctorCase.Row> rows) {
-    Map<String, Set<String>> messages = new LinkedHashMap<>();
-    for (DoctorCase.Row row : rows) {
-      messages
-          .computeIfAbsent(row.cause() + " | " + row.mend(), cause -> new LinkedHashSet<>())
-          .add("`" + row.message() + "`");
-    }
-    String lines =
-        messages.entrySet().stream()
-            .map(
-                each ->
-                    "| %s | %s |\n".formatted(String.join(", ", each.getValue()), each.getKey()))
-            .collect(Collectors.joining());
-    return "| message | cause | what mends it |\n| --- | --- | --- |\n" + lines;
+  private static String section(DoctorCase.Row row) {
+    return "### `%s`\n\n%s\n\n**Fix:** %s\n\n*%s*\n"
+        .formatted(row.message(), row.cause(), row.fix(), row.seenOn());
   }
 
   private static List<DoctorCase> servers() {
@@ -92,61 +76,61 @@ final class DoctorTable {
         error("nothing listens", PLAIN)
             .at(DoctorCase.Place.NOTHING)
             .names("host", "localhost:{port}: Connection refused")
-            .mendedBy(
+            .fixedBy(
                 "cockroach start-single-node --insecure --listen-addr=localhost:{port}"
                     + " --background")
-            .readmeRow(
+            .row(
                 "Connection refused",
                 "nothing listens there",
                 "start the server, or correct host and port; without a port the URL means 26257"),
         error("nothing listens, of a secure cluster")
             .at(DoctorCase.Place.NOTHING)
             .names("host", "localhost:{port}: Connection refused")
-            .mendedBy(
+            .fixedBy(
                 "cockroach start-single-node --certs-dir={folder}/certs"
                     + " --listen-addr=localhost:{port} --background"),
         error(
                 "one of two hosts is down",
                 "--url=postgresql://maxroach@localhost:{port},127.0.0.1:1/bank")
             .names("host", "127.0.0.1:1: Connection refused")
-            .mendedWith("Start the server, or correct host and port in the URL:…", URL),
+            .fixedWith("Start the server, or correct the host and the port in the URL:…", URL),
         error(
                 "one of two hosts is unknown",
                 "--url=postgresql://maxroach@no-such-host.invalid,localhost:{port}/bank")
-            .names("host", "no-such-host.invalid:26257: the network knows no such name")
-            .mendedWith("Correct the host in the URL.", URL),
+            .names("host", "no-such-host.invalid:26257: the name is not known")
+            .fixedWith("Correct the host in the URL.", URL),
         error(
                 "one of two hosts is no database",
                 "--url=postgresql://maxroach@localhost:{port},localhost:{web}/bank")
-            .names("protocol", "localhost:{web} is no PostgreSQL or CockroachDB: it says HTTP/1.1…")
-            .mendedWith(
-                "Correct host and port in the URL: CockroachDB takes SQL at port 26257.", URL),
+            .names("protocol", "localhost:{web} speaks HTTP, not PostgreSQL's protocol: HTTP/1.1…")
+            .fixedWith(
+                "…orrect the…URL: CockroachDB takes SQL on 26257.", URL),
         error("an unknown host", "--url=postgresql://maxroach@no-such-host.invalid:{port}/bank")
-            .names("host", "no-such-host.invalid:{port}: the network knows no such name")
-            .mendedWith("Correct the host in the URL.", URL)
+            .names("host", "no-such-host.invalid:{port}: the name is not known")
+            .fixedWith("Correct the host in the URL.", URL)
             .row(
-                "✗ host … the network knows no such name",
-                "the network knows no such name",
-                "correct the host"),
+                "✗ host … the name is not known",
+                "The network does not know the host's name.",
+                "Correct the host in the URL."),
         error("never answers")
             .at(DoctorCase.Place.SILENT)
-            .names("protocol", "localhost:{port} is no PostgreSQL or CockroachDB: Read timed out")
-            .advises("Correct host and port in the URL: CockroachDB takes SQL at port 26257.")
+            .names("protocol", "localhost:{port} accepts connections, and says nothing: Read timed out")
+            .advises("…orrect the…URL: CockroachDB takes SQL on 26257.")
             .row(
                 "… timed out",
                 "something listens and does not answer",
                 "check that it is a database, and the firewall"),
         error("hangs up", PLAIN)
             .at(DoctorCase.Place.RUDE)
-            .names("protocol", "localhost:{port} is no PostgreSQL or CockroachDB: …")
-            .advises("Correct host and port in the URL: CockroachDB takes SQL at port 26257."),
+            .names("protocol", "localhost:{port} closes each connection…")
+            .advises("…orrect the…URL: CockroachDB takes SQL on 26257."),
         error("speaks HTTP", PLAIN)
             .at(DoctorCase.Place.WEB)
             .names(
                 "protocol",
-                "localhost:{port} is no PostgreSQL or CockroachDB: it says HTTP/1.1 400 Bad"
+                "localhost:{port} speaks HTTP, not PostgreSQL's protocol: HTTP/1.1 400 Bad"
                     + " Request…")
-            .advises("Correct host and port in the URL: CockroachDB takes SQL at port 26257.")
+            .advises("…orrect the…URL: CockroachDB takes SQL on 26257.")
             .row(
                 "Protocol error. …",
                 "something listens there that is no database",
@@ -155,38 +139,38 @@ final class DoctorTable {
             .at(DoctorCase.Place.PATIENT_WEB)
             .names(
                 "protocol",
-                "localhost:{port} is no PostgreSQL or CockroachDB: it says HTTP/1.0 200 OK…")
-            .advises("Correct host and port in the URL: CockroachDB takes SQL at port 26257."),
+                "localhost:{port} speaks HTTP, not PostgreSQL's protocol: HTTP/1.0 200 OK…")
+            .advises("…orrect the…URL: CockroachDB takes SQL on 26257."),
         error("speaks first, and would forge a check", PLAIN)
             .at(DoctorCase.Place.TALKATIVE)
             .names("protocol", "localhost:{port} is no PostgreSQL or CockroachDB: it says gone…")
-            .advises("Correct host and port in the URL: CockroachDB takes SQL at port 26257."),
+            .advises("…orrect the…URL: CockroachDB takes SQL on 26257."),
         error("a server without TLS, and a URL that wants it", URL + "?sslmode=verify-full")
             .at(DoctorCase.Place.INSECURE)
             .names("protocol", "localhost:{port} has no TLS: that cluster is insecure")
-            .mendedBy(
+            .fixedBy(
                 "jbang bank-doctor"
                     + " --url='postgresql://maxroach@localhost:{port}/bank?sslmode=disable'"),
         error("a server without TLS, and a folder of certificates", "--certs-dir={folder}/certs")
             .at(DoctorCase.Place.INSECURE)
             .names("protocol", "localhost:{port} has no TLS: that cluster is insecure")
-            .mendedBy(AGAIN + "?sslmode=disable'")
-            .readmeRow(
+            .fixedBy(AGAIN + "?sslmode=disable'")
+            .row(
                 "The server does not support SSL.",
                 "an insecure cluster",
                 "`BankInsecure.java`; for `bank-load` a URL with `?sslmode=disable`"),
         error("a server with nothing but TLS", PLAIN)
-            .names("protocol", "that cluster is secure: …no encryption…")
-            .mendedWith("Ask for encryption:…", URL, "--certs-dir={folder}/certs")
-            .readmeRow(
+            .names("protocol", "…no encryption…")
+            .fixedWith("That cluster is secure. Ask for encryption:…", URL, "--certs-dir={folder}/certs")
+            .row(
                 "… no encryption",
                 "a secure cluster; CockroachDB says `secure mode`",
                 "`BankSecure.java`"),
         error("too many connections")
             .database("ALTER DATABASE {database} CONNECTION LIMIT 0")
             .names("login", "…too many connections…53300…")
-            .mendedByHand(
-                "End what holds the connections, or wait for that.",
+            .fixedByHand(
+                "Close other connections, wait for that, or allow more.",
                 "ALTER DATABASE {database} CONNECTION LIMIT -1")
             .row(
                 "… too many connections …",
@@ -198,14 +182,14 @@ final class DoctorTable {
     List<DoctorCase> cases = new ArrayList<>();
     cases.add(
         missingAuthority(
-                "the CA of another cluster", "server", "… of CN=Cockroach CA, O=Cockroach, and…")
+                "the CA of another cluster", "server", "… by CN=Cockroach CA, O=Cockroach, and…")
             .certs((certs, ca) -> new Certificates().writeAuthority(certs))
-            .readmeRow(
+            .row(
                 "Signature does not match.",
                 "the server's certificate is of another CA than `ca.crt`",
                 "this cluster's `ca.crt`"));
     cases.add(
-        missingAuthority("no CA", "CA", "…root.crt cannot be used: there is no such file")
+        missingAuthority("no CA", "CA", "there is no …ca.crt, and Java does not trust CN=Cockroach CA, O=Cockroach")
             .without(AUTHORITY)
             .row(
                 "….postgresql/root.crt (No such file or directory)",
@@ -224,24 +208,24 @@ final class DoctorTable {
         missingAuthority("a key for a CA", "CA", "…ca.crt cannot be used: …")
             .copied(KEY, AUTHORITY));
     cases.add(
-        missingAuthority("the CA's certificate lies elsewhere", "server", "…and not of that CA")
+        missingAuthority("the CA's certificate lies elsewhere", "server", "…and not by that CA")
             .before(
                 (folder, stage) ->
                     stage.authority.writeAll(Files.createDirectory(folder.resolve("home/certs"))))
             .before((folder, stage) -> new Certificates().writeAuthority(folder.resolve("certs")))
-            .mendedBy("jbang bank-doctor --url=… --certs-dir={folder}/home/certs"));
+            .fixedBy("jbang bank-doctor --url=… --certs-dir={folder}/home/certs"));
     for (String given :
         List.of("{folder}/nowhere", "~/certs", "{folder}/home/certs/ca.crt", "{folder}/home")) {
       cases.add(
           error(given + " for the folder", "--certs-dir=" + given)
               .before((folder, stage) -> stage.authority.writeAll(folder.resolve("home/certs")))
-              .names("server", "localhost:{port} shows a certificate of …, and not of that CA")
-              .mendedBy("jbang bank-doctor --url=… --certs-dir={folder}/home/certs"));
+              .names("server", "localhost:{port} has a certificate by …, and not by that CA")
+              .fixedBy("jbang bank-doctor --url=… --certs-dir={folder}/home/certs"));
     }
     cases.add(
         error("sslrootcert=system", URL + "?sslrootcert=system", "--certs-dir={folder}/certs")
-            .names("server", "localhost:{port} shows a certificate of …, and not of that CA")
-            .mendedBy(
+            .names("server", "localhost:{port} has a certificate by …, and not by that CA")
+            .fixedBy(
                 "jbang bank-doctor --url=postgresql://maxroach@localhost:{port}/bank"
                     + " --certs-dir={folder}/certs"));
     cases.add(
@@ -250,7 +234,7 @@ final class DoctorTable {
                 URL + "?sslrootcert=/nowhere/ca.crt",
                 "--certs-dir={folder}/certs")
             .names("CA", "/nowhere/ca.crt cannot be used: there is no such file")
-            .mendedBy(
+            .fixedBy(
                 "jbang bank-doctor --url=postgresql://maxroach@localhost:{port}/bank"
                     + " --certs-dir={folder}/certs"));
     return cases;
@@ -258,15 +242,15 @@ final class DoctorTable {
 
   private static List<DoctorCase> servers2() {
     return List.of(
-        badServer("an expired certificate of the server", "…it ended at …, and here it is …")
+        badServer("an expired certificate of the server", "bad certificate: it expired at …; the clock here says …")
             .showing(leaf -> leaf.expired(), "localhost")
-            .readmeRow(
+            .row(
                 "NotAfter: …",
                 "the server's certificate has ended, or not begun",
                 "`cockroach cert create-node`, or the clock set right"),
-        badServer("a certificate of tomorrow of the server", "…it begins at …, and here it is …")
+        badServer("a certificate of tomorrow of the server", "bad certificate: it is valid from …; the clock here says …")
             .showing(leaf -> leaf.notYetValid(), "localhost")
-            .readmeRow(
+            .row(
                 "NotBefore: …",
                 "the server's certificate has ended, or not begun",
                 "`cockroach cert create-node`, or the clock set right"),
@@ -274,7 +258,7 @@ final class DoctorTable {
             .showing(leaf -> leaf.selfSigned(), "localhost"),
         badServer("a certificate for another host", "…for db.example.com only")
             .showing(leaf -> leaf, "db.example.com")
-            .readmeRow(
+            .row(
                 "The hostname … could not be verified …",
                 "the server's certificate is not for this host",
                 "a name that was given to `cockroach cert create-node`"),
@@ -282,8 +266,8 @@ final class DoctorTable {
                 "an address for a certificate of a name",
                 "--url=postgresql://maxroach@127.0.0.1:{port}/bank")
             .showing(leaf -> leaf, "localhost")
-            .names("server", "127.0.0.1:{port} shows a certificate for localhost only")
-            .mendedBy(
+            .names("server", "127.0.0.1:{port} has a certificate for localhost only")
+            .fixedBy(
                 "jbang bank-doctor --url=postgresql://maxroach@localhost:{port}/bank"
                     + " --certs-dir={folder}/certs"));
   }
@@ -293,7 +277,7 @@ final class DoctorTable {
     cases.add(
         badClient("none, and no password", "there is no …client.maxroach.crt, and no password…")
             .without(CERTIFICATE, KEY)
-            .readmeRow(
+            .row(
                 "no certificate, and no PGPASSWORD",
                 "neither is there, nor a terminal to ask at",
                 "`cockroach cert create-client`, `--certs-dir` or `PGPASSWORD`"));
@@ -308,19 +292,19 @@ final class DoctorTable {
     cases.add(
         badClient("a folder", "…crt cannot be used: …")
             .asDirectory(CERTIFICATE)
-            .mendedBy("mv … && " + CERT + DIRS));
+            .fixedBy(CERT + DIRS));
     cases.add(
-        badClient("expired", "…crt cannot be used: it ended at …, and here it is …")
+        badClient("expired", "…crt cannot be used: it expired at …; the clock here says …")
             .certs((certs, ca) -> ca.client("maxroach").expired().write(certs))
             .row(
                 "✗ client … cannot be used: it ended at …",
                 "the client's certificate has ended; the server just hangs up",
                 "`cockroach cert create-client`"));
     cases.add(
-        badClient("of tomorrow", "…crt cannot be used: it begins at …, and here it is …")
+        badClient("of tomorrow", "…crt cannot be used: it is valid from …; the clock here says …")
             .certs((certs, ca) -> ca.client("maxroach").notYetValid().write(certs)));
     cases.add(
-        badClient("of another CA", "…is of CN=Other CA, O=Other, and not of this CA…")
+        badClient("of another CA", "…is by CN=Other CA, O=Other, and not by this CA…")
             .certs(
                 (certs, ca) ->
                     new Certificates("O=Other, CN=Other CA").client("maxroach").write(certs))
@@ -330,10 +314,10 @@ final class DoctorTable {
                 "the certificates of this cluster"));
     cases.add(
         badClient(
-                "of another CA of the same name", "…is of CN=Cockroach CA, …, and not of this CA…")
+                "of another CA of the same name", "…is by CN=Cockroach CA, …, and not by this CA…")
             .certs((certs, ca) -> new Certificates().client("maxroach").write(certs)));
     cases.add(
-        badClient("self-signed", "…is of CN=maxroach, …, and not of this CA…")
+        badClient("self-signed", "…is by CN=maxroach, …, and not by this CA…")
             .certs((certs, ca) -> ca.client("maxroach").selfSigned().write(certs)));
     cases.add(
         badClient("of another user", "…is for CN=root, O=Cockroach, and not for maxroach…")
@@ -346,13 +330,13 @@ final class DoctorTable {
     cases.add(
         badClient("sslcert that is not there", "/nowhere.crt cannot be used: there is no such file")
             .given(URL + "?sslcert=/nowhere.crt&sslkey=/nowhere.key", "--certs-dir={folder}/certs")
-            .mendedBy(
+            .fixedBy(
                 CERT + DIRS + " && jbang bank-doctor --url=…/bank --certs-dir={folder}/certs"));
     cases.add(
         error("another user than the folder's", "--url=postgresql://carl@localhost:{port}/bank")
             .names("client", "there is no …client.carl.crt, and no password…")
-            .mendedBy("cockroach cert create-client carl " + DIRS)
-            .thenMendedBy(SECURE_SQL));
+            .fixedBy("cockroach cert create-client carl " + DIRS)
+            .thenFixedBy(SECURE_SQL));
     return cases;
   }
 
@@ -362,8 +346,8 @@ final class DoctorTable {
       cases.add(
           badKey("for others too, " + permissions, "…key is open to others, as " + permissions)
               .permitted(KEY, permissions)
-              .mendedBy("chmod 600 {folder}/" + KEY)
-              .readmeRow(
+              .fixedBy("chmod 600 {folder}/" + KEY)
+              .row(
                   "… private key file … has group or world access; …",
                   "others can read the key",
                   "`chmod 600`"));
@@ -372,7 +356,7 @@ final class DoctorTable {
       cases.add(
           badKey("not to be read", "…key is not to be read by this user")
               .permitted(KEY, "-w-------")
-              .mendedBy("chmod 600 {folder}/" + KEY));
+              .fixedBy("chmod 600 {folder}/" + KEY));
     }
     cases.add(
         badKey("none to the certificate", "…key cannot be used: there is no such file")
@@ -387,7 +371,7 @@ final class DoctorTable {
     cases.add(
         badKey("a folder", "…key cannot be used: it is a folder")
             .asDirectory(KEY)
-            .mendedBy("mv … && " + CERT + DIRS));
+            .fixedBy(CERT + DIRS));
     cases.add(badKey("the certificate", "…key cannot be used: …").copied(CERTIFICATE, KEY));
     cases.add(badKey("OpenSSH's", "…key cannot be used: …").with(KEY, pem("OPENSSH PRIVATE KEY")));
     cases.add(
@@ -404,11 +388,11 @@ final class DoctorTable {
                     ca.client("maxroach")
                         .withAnotherKey()
                         .write(certs, Certificates.KeyFormat.PKCS8_DER))
-            .mendedBy("cockroach cert create-client maxroach --also-generate-pkcs8-key " + DIRS));
+            .fixedBy("cockroach cert create-client maxroach --also-generate-pkcs8-key " + DIRS));
     cases.add(
         badKey("of an elliptic curve, in SEC1's form", "…key is SEC1, which pgjdbc does not read")
             .certs((certs, ca) -> ca.client("maxroach").ellipticCurve().write(certs))
-            .mendedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …")
+            .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …")
             .row(
                 "✗ key … is SEC1, which pgjdbc does not read",
                 "the key is in a form that pgjdbc does not read, or has a password",
@@ -420,21 +404,21 @@ final class DoctorTable {
                     ca.client("maxroach")
                         .ellipticCurve()
                         .write(certs, Certificates.KeyFormat.PKCS8_PEM))
-            .mendedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
+            .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
     cases.add(
         badKey("with a password", "…key is encrypted, which pgjdbc does not read")
             .shell(
                 "cd certs && openssl pkcs8 -topk8 -in client.maxroach.key -passout pass:geheim"
                     + " -out new && cat new > client.maxroach.key && rm new")
             .typing("geheim\n")
-            .mendedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
+            .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
     cases.add(
         badKey("with a password, in PKCS#1", "…key is encrypted, which pgjdbc does not read")
             .shell(
                 "cd certs && openssl rsa -traditional -aes128 -in client.maxroach.key"
                     + " -passout pass:geheim -out new && cat new > client.maxroach.key && rm new")
             .typing("geheim\n")
-            .mendedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
+            .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
     cases.add(
         badKey("sslkey, of an elliptic curve", "…key is SEC1, which pgjdbc does not read")
             .given(
@@ -442,7 +426,7 @@ final class DoctorTable {
                     + "?sslcert={folder}/certs/client.maxroach.crt&sslkey={folder}/certs/client.maxroach.key",
                 "--certs-dir={folder}/certs")
             .certs((certs, ca) -> ca.client("maxroach").ellipticCurve().write(certs))
-            .mendedBy("openssl pkcs8 … && chmod 600 … && jbang bank-doctor --url=…"));
+            .fixedBy("openssl pkcs8 … && chmod 600 … && jbang bank-doctor --url=…"));
     return cases;
   }
 
@@ -450,29 +434,29 @@ final class DoctorTable {
     return List.of(
         withPassword("wrong in the URL", "login", "…password authentication failed…")
             .given("--url=postgresql://maxroach:geheim@localhost:{port}/bank")
-            .mendedWith(
+            .fixedWith(
                 "Correct the password in the URL, PGPASSWORD or ~/.pgpass.",
                 "--url=postgresql://maxroach:"
-                    + ErrorForm.ENCODED_PASSWORD
+                    + DoctorStage.ENCODED_PASSWORD
                     + "@localhost:{port}/bank")
-            .readmeRow(
+            .row(
                 "… password authentication failed …",
                 "a wrong password, or on CockroachDB no such user",
                 "correct it in the URL, `PGPASSWORD` or `~/.pgpass`"),
         withPassword("wrong in ~/.pgpass", "login", "…password authentication failed…")
             .with("home/.pgpass", "localhost:*:*:maxroach:geheim\n")
             .permitted("home/.pgpass", "rw-------")
-            .mendedByHand(
+            .fixedByHand(
                 "Correct the password in the URL, PGPASSWORD or ~/.pgpass.",
                 (folder, stage) ->
                     Files.writeString(
                         folder.resolve("home/.pgpass"),
                         "localhost:*:*:maxroach:" + DoctorStage.PASSWORD + "\n")),
         withPassword("none", "client", "there is no …client.maxroach.crt, and no password…")
-            .mendedWith(
+            .fixedWith(
                 "Make one for this cluster, or have a password in PGPASSWORD:…",
                 "--url=postgresql://maxroach:"
-                    + ErrorForm.ENCODED_PASSWORD
+                    + DoctorStage.ENCODED_PASSWORD
                     + "@localhost:{port}/bank"),
         error("password: none, where a server without TLS asks for it", PLAIN)
             .at(DoctorCase.Place.WITH_PASSWORD_ALONE)
@@ -487,44 +471,44 @@ final class DoctorTable {
         error("no such database", noDatabase + "1?sslmode=disable")
             .at(DoctorCase.Place.INSECURE)
             .names("database", "…database \"no_such_database_1\" does not exist…")
-            .mendedBy(SQL)
-            .readmeRow(
+            .fixedBy(SQL)
+            .row(
                 "… database … does not exist",
                 "a new cluster",
                 "`CREATE USER` and `CREATE DATABASE`, as at the top of each script"),
         error("no such database on a secure cluster", noDatabase + "2")
             .names("database", "…database \"no_such_database_2\" does not exist…")
-            .mendedBy(SECURE_SQL),
+            .fixedBy(SECURE_SQL),
         error(
                 "a database's name that wants quotes",
                 "--url=postgresql://maxroach@localhost:{port}/It%27s")
             .at(DoctorCase.Place.INSECURE)
             .names("database", "…database \"It's\" does not exist…")
-            .mendedBy(SQL),
+            .fixedBy(SQL),
         error("no such user", noUser + "1@localhost:{port}/bank?sslmode=disable")
             .at(DoctorCase.Place.INSECURE)
             .names("login", "…role \"no_such_user_1\" does not exist…")
-            .mendedBy(SQL)
-            .readmeRow(
+            .fixedBy(SQL)
+            .row(
                 "… role … does not exist",
                 "a new cluster",
                 "`CREATE USER` and `CREATE DATABASE`, as at the top of each script"),
         error("no such user on a secure cluster", noUser + "2@localhost:{port}/bank")
             .certs((certs, ca) -> ca.client("no_such_user_2").write(certs))
             .names("login", "…role \"no_such_user_2\" does not exist…")
-            .mendedBy(SECURE_SQL),
+            .fixedBy(SECURE_SQL),
         error(
                 "neither user nor database",
                 noUser + "3@localhost:{port}/no_such_database_3?sslmode=disable")
             .at(DoctorCase.Place.INSECURE)
             .names("login", "…role \"no_such_user_3\" does not exist…")
-            .mendedBy(SQL),
+            .fixedBy(SQL),
         error(
                 "a user who may not log in",
                 "--url=postgresql://visitor_{database}@localhost:{port}/{database}")
             .database("CREATE ROLE visitor_{database}")
             .names("login", "…not permitted to log in…")
-            .mendedBy(SQL + "'ALTER USER visitor_{database} WITH LOGIN'"));
+            .fixedBy(SQL + "'ALTER USER visitor_{database} WITH LOGIN'"));
   }
 
   private static List<DoctorCase> rights() {
@@ -534,7 +518,7 @@ final class DoctorTable {
                 "REVOKE ALL ON DATABASE {database} FROM PUBLIC",
                 "REVOKE ALL ON DATABASE {database} FROM maxroach")
             .names("login", "…permission denied for database…")
-            .mendedBy(SQL)
+            .fixedBy(SQL)
             .row("… permission denied for …", "the user has no rights there", "`GRANT`, as root"),
         noRight("to create tables", "no right to CREATE on SCHEMA public")
             .database("REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
@@ -549,7 +533,7 @@ final class DoctorTable {
             .database(ACCOUNTS, TRANSFERS, GRANTED, "REVOKE INSERT ON transfers FROM maxroach"),
         noRight("on both tables", "no right to SELECT on TABLE accounts")
             .database(ACCOUNTS, TRANSFERS)
-            .thenMendedBy(SQL),
+            .thenFixedBy(SQL),
         error("to read only")
             .database(
                 ACCOUNTS,
@@ -557,7 +541,7 @@ final class DoctorTable {
                 GRANTED,
                 "ALTER DATABASE {database} SET default_transaction_read_only = on")
             .names("writes", "{database} takes no writes…")
-            .mendedBy(SQL)
+            .fixedBy(SQL)
             .row(
                 "… cannot execute … in a read-only transaction",
                 "a standby, or a database set to read only",
@@ -569,7 +553,7 @@ final class DoctorTable {
                 "ALTER DATABASE {database} SET search_path = public, pg_catalog")
             .names(
                 "clock", "the server's is 3,5… ms ahead of this machine's|the server's is 3,6… ms…")
-            .mendedByHand(
+            .fixedByHand(
                 "Set the one that is wrong, this one by:…",
                 "DROP FUNCTION public.clock_timestamp()"));
   }
@@ -653,7 +637,7 @@ final class DoctorTable {
           {"postgresql://maxroach:geheim@localhost/bank/more", part},
           {"postgresql://maxroach:geheim@localhost/%zz", "%25 stands for a %…"}
         }) {
-      cases.add(badUrl(bad[0], bad[1]).mendedWith("…", URL));
+      cases.add(badUrl(bad[0], bad[1]).fixedWith("…", URL));
     }
     String again = "jbang bank-doctor --url=postgresql://maxroach@localhost:1/bank";
     for (String[] bad :
@@ -682,7 +666,7 @@ final class DoctorTable {
       cases.add(
           error("sslmode=" + mode, URL + "?sslmode=" + mode, "--certs-dir={folder}/certs")
               .names("URL", "sslmode=" + mode + ", by which nobody checks who the server is")
-              .mendedBy(
+              .fixedBy(
                   "jbang bank-doctor --url='postgresql://maxroach@localhost:{port}/bank"
                       + "?sslmode=verify-full' --certs-dir={folder}/certs")
               .row(
@@ -697,44 +681,44 @@ final class DoctorTable {
     return new DoctorCase(name, arguments);
   }
 
-  private static DoctorCase missingAuthority(String name, String link, String seen) {
+  private static DoctorCase missingAuthority(String name, String check, String seen) {
     return error(name)
-        .names(link, seen)
-        .mendedByHand(
-            "Copy ca.crt, as the nodes of that cluster have it, to {folder}/certs.",
+        .names(check, seen)
+        .fixedByHand(
+            "Copy ca.crt from a node of that cluster to {folder}/certs.",
             (folder, stage) -> stage.authority.writeAuthority(folder.resolve("certs")));
   }
 
   private static DoctorCase badServer(String name, String seen) {
     return error(name)
-        .names("server", "localhost:{port} shows a certificate " + seen)
-        .mendedBy("cockroach cert create-node … " + DIRS + " && pkill -HUP -x cockroach");
+        .names("server", "localhost:{port} has a " + seen)
+        .fixedBy("mv … && cockroach cert create-node … " + DIRS + " && pkill -HUP -x cockroach");
   }
 
   private static DoctorCase badClient(String name, String seen) {
-    return error("client's certificate: " + name).names("client", seen).mendedBy(CERT + DIRS);
+    return error("client's certificate: " + name).names("client", seen).fixedBy(CERT + DIRS);
   }
 
   private static DoctorCase badKey(String name, String seen) {
-    return error("key: " + name).names("key", seen).mendedBy(CERT + DIRS);
+    return error("key: " + name).names("key", seen).fixedBy(CERT + DIRS);
   }
 
-  private static DoctorCase withPassword(String name, String link, String seen) {
+  private static DoctorCase withPassword(String name, String check, String seen) {
     return error("password: " + name)
         .at(DoctorCase.Place.WITH_PASSWORD)
         .without(CERTIFICATE, KEY)
-        .names(link, seen);
+        .names(check, seen);
   }
 
   private static DoctorCase noRight(String name, String seen) {
-    return error("no right " + name).names("rights", seen).mendedBy(SQL);
+    return error("no right " + name).names("rights", seen).fixedBy(SQL);
   }
 
   private static DoctorCase otherShape(String name, String seen, String table) {
     return error(name)
         .database(table, GRANTED)
         .names("tables", seen)
-        .mendedBy("cockroach sql … && jbang bank-doctor --url=…_2");
+        .fixedBy("cockroach sql … && jbang bank-doctor --url=…_2");
   }
 
   private static DoctorCase badUrl(String url, String why) {
@@ -749,10 +733,5 @@ final class DoctorTable {
 
   private static String pem(String kind) {
     return "-----BEGIN %1$s-----\nMIIB\n-----END %1$s-----\n".formatted(kind);
-  }
-
-  /** Prints both tables. */
-  static void write(Path page) throws java.io.IOException {
-    Files.writeString(page, page());
   }
 }

@@ -1,12 +1,16 @@
 //DEPS org.hdrhistogram:HdrHistogram:2.2.2
-//SOURCES ../BankSecure.java
+//SOURCES ../../BankSecure.java
 
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -19,7 +23,7 @@ import org.HdrHistogram.Recorder;
  * What a load did since this was made, second by second, in the names and units of BankLoad's JSON.
  * Its workers count on any thread; all else is for one thread.
  */
-final class Tally {
+final class LoadStatistics {
 
   private static final long LONGEST_NANOS = 200_000_000_000_000L;
 
@@ -29,27 +33,42 @@ final class Tally {
           "RETRY_[A-Z_]+|ABORT_REASON_[A-Z_]+|WriteTooOld|ReadWithinUncertaintyInterval");
 
   private final long start = System.nanoTime();
+  private final Instant startedAt = Instant.now();
   private final double shortestGap;
+  private final AtomicLong lastCommit = new AtomicLong(start);
+  private final Queue<double[]> gaps = new ConcurrentLinkedQueue<>();
   private final LongAdder committed = new LongAdder();
   private final Recorder recorder = new Recorder(LONGEST_NANOS, 3);
   private final Map<String, LongAdder> retries = new ConcurrentHashMap<>();
   private final Histogram allLatencies = new Histogram(LONGEST_NANOS, 3);
   private final Map<String, Long> allRetries = new TreeMap<>();
   private final List<Map<String, Object>> series = new ArrayList<>();
-  private final List<double[]> gaps = new ArrayList<>();
-  private long counted;
-  private double countedAt;
   private double rowAt;
 
-  /** Begins now, to measure so many transfers a second, or as many as go if that is 0. */
-  Tally(int rate) {
+  /** Begins now, for a load of this many transfers a second, or of the maximum if that is 0. */
+  LoadStatistics(int rate) {
     shortestGap = rate == 0 ? 0.5 : Math.max(0.5, 5.0 / rate);
   }
 
-  /** Counts a transfer that took so long, its retries included. */
-  void committed(long nanos) {
-    recorder.recordValue(nanos);
+  /** Counts a transfer that was due at this time of System.nanoTime and is committed now. */
+  void committed(long due) {
+    recorder.recordValue(endGap() - due);
     committed.increment();
+  }
+
+  /** Ends the time without a commit, which is a gap if it was long, and returns the time. */
+  private long endGap() {
+    long last;
+    long now;
+    do {
+      last = lastCommit.get();
+      // Read after the last commit's time: a thread that waits here cannot invent a gap.
+      now = System.nanoTime();
+    } while (!lastCommit.compareAndSet(last, now));
+    if ((now - last) / 1e9 >= shortestGap) {
+      gaps.add(new double[] {second(last), second(now)});
+    }
+    return now;
   }
 
   /** Counts a retry by its reason: CockroachDB's word for it, else the SQLSTATE. */
@@ -66,17 +85,19 @@ final class Tally {
     return committed.sum();
   }
 
+  /** The retries counted so far, without those of the row that is not complete. */
+  long retries() {
+    return allRetries.values().stream().mapToLong(each -> each).sum();
+  }
+
   /** The seconds since it began. */
   double seconds() {
     return (System.nanoTime() - start) / 1e9;
   }
 
-  /** Looks at the counts, about ten times a second, and says whether that made another row. */
+  /** Adds a row if it is time for one, and returns whether it was. */
   boolean tick() {
     double now = seconds();
-    if (committed.sum() > counted) {
-      endGap(now);
-    }
     // The rows of a run of many hours become longer.
     boolean isRow = now - rowAt >= Math.max(1, now / 3_600);
     if (isRow) {
@@ -87,16 +108,17 @@ final class Tally {
 
   /** Ends the last gap and the last row. */
   void end() {
-    endGap(seconds());
-    addRow(countedAt);
+    addRow(second(endGap()));
   }
 
-  private void endGap(double now) {
-    if (now - countedAt >= shortestGap) {
-      gaps.add(new double[] {rounded(countedAt), rounded(now)});
-    }
-    counted = committed.sum();
-    countedAt = now;
+  /** The second at which it ended. */
+  double endedAtSecond() {
+    return rounded(rowAt);
+  }
+
+  /** The second at which this time of System.nanoTime was, which may be before the first. */
+  double second(long nanoTime) {
+    return rounded((nanoTime - start) / 1e9);
   }
 
   private void addRow(double now) {
@@ -118,7 +140,8 @@ final class Tally {
   /** All rows in one, with the rows themselves, the gaps and the curve of the percentiles. */
   Map<String, Object> whole() {
     Map<String, Object> whole = row(rowAt, rowAt, allLatencies, allRetries);
-    whole.put("gaps", gaps);
+    whole.put("measuredFrom", startedAt.toString());
+    whole.put("gaps", List.copyOf(gaps));
     whole.put("percentiles", percentiles());
     whole.put("series", series);
     return whole;

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.util.List;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -26,7 +25,7 @@ class ReadmeTest {
   private PageReader reader;
 
   @BeforeEach
-  void open() throws IOException {
+  void open() throws Exception {
     reader = new PageReader();
   }
 
@@ -48,21 +47,21 @@ class ReadmeTest {
   @Test
   void everyLinkLeadsToAFile() throws IOException {
     List<String> broken =
-        Pattern.compile("\\]\\((?!https://)([^)]+)\\)")
-            .matcher(readme())
+        Pattern.compile("(?:\\]\\(|src=\"|srcset=\")(?!https://)([^)\"]+)[)\"]")
+            .matcher(readme() + Project.read("CHANGELOG.md"))
             .results()
             .map(link -> link.group(1))
-            .filter(link -> !Files.isRegularFile(Project.root().resolve(link)))
+            .filter(link -> !Files.exists(Project.root().resolve(link)))
             .toList();
     assertEquals(List.of(), broken);
   }
 
   @Test
-  void theBenchmarkWasMeasuredWhenAndWhereItsResultsSay() throws IOException {
-    String results = Project.read("bench/results.md");
-    Matcher measured = Pattern.compile("\\d{4}-.*?, PostgreSQL [\\d.]+").matcher(results);
-    assertTrue(measured.find(), results);
-    assertTrue(readme().replaceAll("\\s+", " ").contains(measured.group()), measured::group);
+  void theExcerptIsTheRetryLoopOfBankBasic() throws IOException {
+    String sample = Project.read("BankBasic.java").replaceAll("(?m)^ +", "");
+    List<String> excerpts = CommandBlock.blocks(readme(), "java");
+    assertEquals(1, excerpts.size());
+    assertTrue(sample.contains(excerpts.get(0).replaceAll("(?m)^ +", "")), excerpts.get(0));
   }
 
   private static List<CommandBlock> commands() throws IOException {

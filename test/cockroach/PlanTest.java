@@ -72,7 +72,7 @@ class PlanTest extends OnCockroach {
     Bank bank = Bank.create(server);
     try (BankSecure.Session session = Teller.sessionOf(bank)) {
       BankSecure.createTables(session);
-      session.read(
+      session.run(
           handle ->
               handle.execute(
                   "INSERT INTO accounts SELECT i, 1000 FROM generate_series(1, ?) AS series (i)",

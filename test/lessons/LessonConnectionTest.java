@@ -19,9 +19,7 @@ class LessonConnectionTest {
     Server server = kind.shared();
     Script script =
         Script.of(
-            "LostAnswer",
-            "--url=" + Bank.create(server).url(),
-            "--certs-dir=" + server.certs());
+            "LostAnswer", "--url=" + Bank.create(server).url(), "--certs-dir=" + server.certs());
     assertEquals(LessonTest.ANSWERS, LessonTest.output(script));
   }
 

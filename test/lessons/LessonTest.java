@@ -114,10 +114,7 @@ class LessonTest extends EachServer {
   void aTotalThatIsRightByChanceIsNotCalledALoss() {
     LostUpdate.Outcome lucky =
         new LostUpdate.Outcome(
-            TransactionIsolationLevel.READ_COMMITTED,
-            LostUpdate.TRANSFERS,
-            0,
-            LostUpdate.TOTAL);
+            TransactionIsolationLevel.READ_COMMITTED, LostUpdate.TRANSFERS, 0, LostUpdate.TOTAL);
     assertEquals(
         "kept the total this time, by chance: run the lesson again.", LostUpdate.verdict(lucky));
   }

@@ -290,7 +290,10 @@ class ConnectTest {
         secure("DER key, as --also-generate-pkcs8-key writes it", "", der),
         secure("DER key, named by the URL", onlyKey, SECURE.certs()),
         secure("elliptic curve, DER key", "", curve),
-        secure("elliptic curve, PKCS#8 key, whose algorithm the URL names", "?pemKeyAlgorithm=EC", pemCurve),
+        secure(
+            "elliptic curve, PKCS#8 key, whose algorithm the URL names",
+            "?pemKeyAlgorithm=EC",
+            pemCurve),
         secure("PKCS#12 key, which has its certificate", pkcs12, noClient),
         secure("a path with an @ in it", addressParameter, withoutAuthority()),
         secure("the files that the URL names", files, nowhere),
@@ -357,8 +360,7 @@ class ConnectTest {
   @TestFactory
   Stream<DynamicTest> insecureWarnsOfEveryOtherMachine() {
     List<Case> cases = new ArrayList<>();
-    for (String host :
-        List.of("127.0.0.1.invalid", "localhost:1,no_such_host.invalid")) {
+    for (String host : List.of("127.0.0.1.invalid", "localhost:1,no_such_host.invalid")) {
       cases.add(
           new Case(
               host,

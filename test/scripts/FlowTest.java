@@ -139,7 +139,8 @@ class FlowTest {
     Assumptions.assumeFalse(kind.isSecure(), "it makes no difference");
     Bank bank = Bank.create(server);
     bank.execute(
-        "CREATE VIEW accounts AS SELECT id, 1 AS balance FROM generate_series(1, 1000001) AS s (id)",
+        "CREATE VIEW accounts AS SELECT id, 1 AS balance FROM generate_series(1, 1000001) AS s"
+            + " (id)",
         "GRANT SELECT ON accounts TO maxroach");
     try (Handle handle = bank.connect(server.port()).open()) {
       assertEquals(1_000_000, BankSecure.accountIds(handle).size());

@@ -370,10 +370,7 @@ class SecurityTest {
                 .formatted(HOSTILE),
         "ALTER DATABASE " + version.database() + " SET search_path = public, pg_catalog");
     proxy.when("INSERT INTO transfers").everyNth(2).answerError("40001", HOSTILE);
-    proxy
-        .when("UPDATE basic_accounts")
-        .first(1)
-        .answerError("40001", HOSTILE);
+    proxy.when("UPDATE basic_accounts").first(1).answerError("40001", HOSTILE);
     return Case.tests(
             List.of(
                 plain(
@@ -430,7 +427,7 @@ class SecurityTest {
     try {
       Jdbi database = BankSecure.connect(BankSecure.settings(url), certs);
       try (var session = new BankSecure.Session(database, Duration.ofSeconds(5), retry -> {})) {
-        session.read(BankSecure::version);
+        session.run(BankSecure::version);
         return null;
       }
     } catch (RuntimeException e) {

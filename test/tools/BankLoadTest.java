@@ -25,7 +25,6 @@ import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.LongStream;
 import org.jdbi.v3.core.Handle;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -367,38 +366,6 @@ class BankLoadTest extends OneServer {
     assertEquals(2_000, bank.ledger().size());
     assertTrue(result.get("retries").getAsLong() > 0, "no conflict: not the load that was meant");
     bank.assertExact(atFirst);
-  }
-
-  /** Clusters of IDs, with nearly all of the key space empty, are read to the last one. */
-  @Test
-  void allIdsAreReadWhereverTheyAre() {
-    Bank bank = Watch.bankWithAccounts(server, 2_500);
-    bank.execute(
-        "INSERT INTO accounts SELECT -9223372036854775808 + i, 0 FROM generate_series(0, 1499) i",
-        "INSERT INTO accounts SELECT 9223372036854775807 - i, 0 FROM generate_series(0, 999) i");
-    long[] read = bank.ask(AccountIds::read);
-    Set<Long> all = bank.balances().keySet();
-    assertEquals(all.size(), read.length);
-    assertEquals(all, LongStream.of(read).boxed().collect(Collectors.toSet()));
-  }
-
-  @Test
-  void ofManyIdsAMillionAreReadFromAllOverTheKeySpace() {
-    Bank bank = Bank.create(server);
-    bank.execute(
-        "CREATE UNLOGGED TABLE accounts (id INT8 PRIMARY KEY, balance INT8 NOT NULL)",
-        "INSERT INTO accounts SELECT 1000 * i, 1 FROM generate_series(1, 1200000) i");
-    long[] read = bank.ask(AccountIds::read);
-    // The last page may go beyond.
-    assertEquals(1_000_000, read.length, 1_000);
-    assertEquals(read.length, LongStream.of(read).distinct().count());
-    for (long part = 0; part < 1_200_000_000; part += 100_000_000) {
-      long from = part;
-      assertTrue(
-          LongStream.of(read).filter(id -> id > from && id <= from + 100_000_000).count() > 20_000,
-          "few from " + from);
-    }
-    bank.execute("DROP TABLE accounts");
   }
 
   @Test

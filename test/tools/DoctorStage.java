@@ -196,11 +196,11 @@ final class DoctorStage implements AutoCloseable {
         boolean secure = !files.toString().isEmpty();
         Jdbi bank = secure ? BankSecure.connect(settings, files) : BankInsecure.connect(settings);
         try (var session = new BankSecure.Session(bank, Duration.ofSeconds(1), retry -> {})) {
-          session.read(BankSecure::version);
+          session.run(BankSecure::version);
           BankSecure.createTables(session);
-          session.read(BankSecure::accountIds);
+          session.run(BankSecure::accountIds);
           session.commit("", h -> BankSecure.insertAccounts(h, new long[] {1}, new long[] {1}));
-          session.read(BankSecure::totalBalance);
+          session.run(BankSecure::totalBalance);
         }
         return "";
       } catch (RuntimeException e) {
@@ -441,7 +441,8 @@ final class DoctorStage implements AutoCloseable {
       return 1;
     }
     String file = words.get(2).equals("create-node") ? "node" : "client." + names.get(0);
-    if (Files.exists(folder.resolve(file + ".crt")) || Files.exists(folder.resolve(file + ".key"))) {
+    if (Files.exists(folder.resolve(file + ".crt"))
+        || Files.exists(folder.resolve(file + ".key"))) {
       return 1;
     }
     if (words.get(2).equals("create-node")) {
@@ -487,8 +488,7 @@ final class DoctorStage implements AutoCloseable {
 
   private static void run(Handle handle, String statement) {
     Matcher creation =
-        Pattern.compile("CREATE (USER|DATABASE) IF NOT EXISTS (\\S+)")
-            .matcher(statement);
+        Pattern.compile("CREATE (USER|DATABASE) IF NOT EXISTS (\\S+)").matcher(statement);
     if (!creation.matches()) {
       handle.execute(statement);
       return;

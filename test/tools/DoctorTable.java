@@ -103,8 +103,7 @@ final class DoctorTable {
                 "one of two hosts is no database",
                 "--url=postgresql://maxroach@localhost:{port},localhost:{web}/bank")
             .names("protocol", "localhost:{web} speaks HTTP, not PostgreSQL's protocol: HTTP/1.1…")
-            .fixedWith(
-                "…orrect the…URL: CockroachDB takes SQL on 26257.", URL),
+            .fixedWith("…orrect the…URL: CockroachDB takes SQL on 26257.", URL),
         error("an unknown host", "--url=postgresql://maxroach@no-such-host.invalid:{port}/bank")
             .names("host", "no-such-host.invalid:{port}: the name is not known")
             .fixedWith("Correct the host in the URL.", URL)
@@ -114,7 +113,9 @@ final class DoctorTable {
                 "Correct the host in the URL."),
         error("never answers")
             .at(DoctorCase.Place.SILENT)
-            .names("protocol", "localhost:{port} accepts connections, and says nothing: Read timed out")
+            .names(
+                "protocol",
+                "localhost:{port} accepts connections, and says nothing: Read timed out")
             .advises("…orrect the…URL: CockroachDB takes SQL on 26257.")
             .row(
                 "… timed out",
@@ -161,7 +162,8 @@ final class DoctorTable {
                 "`BankInsecure.java`; for `bank-load` a URL with `?sslmode=disable`"),
         error("a server with nothing but TLS", PLAIN)
             .names("protocol", "…no encryption…")
-            .fixedWith("That cluster is secure. Ask for encryption:…", URL, "--certs-dir={folder}/certs")
+            .fixedWith(
+                "That cluster is secure. Ask for encryption:…", URL, "--certs-dir={folder}/certs")
             .row(
                 "… no encryption",
                 "a secure cluster; CockroachDB says `secure mode`",
@@ -189,7 +191,10 @@ final class DoctorTable {
                 "the server's certificate is of another CA than `ca.crt`",
                 "this cluster's `ca.crt`"));
     cases.add(
-        missingAuthority("no CA", "CA", "there is no …ca.crt, and Java does not trust CN=Cockroach CA, O=Cockroach")
+        missingAuthority(
+                "no CA",
+                "CA",
+                "there is no …ca.crt, and Java does not trust CN=Cockroach CA, O=Cockroach")
             .without(AUTHORITY)
             .row(
                 "….postgresql/root.crt (No such file or directory)",
@@ -242,13 +247,17 @@ final class DoctorTable {
 
   private static List<DoctorCase> servers2() {
     return List.of(
-        badServer("an expired certificate of the server", "bad certificate: it expired at …; the clock here says …")
+        badServer(
+                "an expired certificate of the server",
+                "bad certificate: it expired at …; the clock here says …")
             .showing(leaf -> leaf.expired(), "localhost")
             .row(
                 "NotAfter: …",
                 "the server's certificate has ended, or not begun",
                 "`cockroach cert create-node`, or the clock set right"),
-        badServer("a certificate of tomorrow of the server", "bad certificate: it is valid from …; the clock here says …")
+        badServer(
+                "a certificate of tomorrow of the server",
+                "bad certificate: it is valid from …; the clock here says …")
             .showing(leaf -> leaf.notYetValid(), "localhost")
             .row(
                 "NotBefore: …",

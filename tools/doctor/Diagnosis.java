@@ -428,7 +428,8 @@ final class Diagnosis {
 
   /** The properties that a program of one's own has to give to pgjdbc. */
   Map<String, String> properties() {
-    String own = "PG.*|.*Timeout|ApplicationName|assumeMinServerVersion|loadBalanceHosts|gssEncMode";
+    String own =
+        "PG.*|.*Timeout|ApplicationName|assumeMinServerVersion|loadBalanceHosts|gssEncMode";
     Map<String, String> properties = new TreeMap<>();
     for (String name : settings.stringPropertyNames()) {
       String value = settings.getProperty(name);

@@ -42,8 +42,19 @@ final class PageReader implements AutoCloseable {
   /** A command that begins so is run, unless it is in the list below. */
   private static final Set<String> PROGRAMS =
       Set.of(
-          "./jbangw", "(echo", "(sleep", "cd", "cockroach", "curl", "docker", "git", "java",
-          "jbang", "kill", "mkdir", "mvn");
+          "./jbangw",
+          "(echo",
+          "(sleep",
+          "cd",
+          "cockroach",
+          "curl",
+          "docker",
+          "git",
+          "java",
+          "jbang",
+          "kill",
+          "mkdir",
+          "mvn");
 
   /** What is run nowhere, and why. */
   private static final Map<String, String> NEVER =
@@ -168,7 +179,9 @@ final class PageReader implements AutoCloseable {
     if (NEVER.containsKey(command)) {
       return Optional.of(NEVER.get(command));
     }
-    if (command.contains("cockroach ") || command.contains("node1.pid") || command.contains("node3.pid")) {
+    if (command.contains("cockroach ")
+        || command.contains("node1.pid")
+        || command.contains("node3.pid")) {
       return HAS_COCKROACH ? Optional.empty() : Optional.of("no cockroach on the PATH");
     }
     if (program.equals("docker") || command.contains("26257,localhost:26258")) {

@@ -1,8 +1,11 @@
+import static java.nio.file.StandardCopyOption.COPY_ATTRIBUTES;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -14,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.api.parallel.ResourceLock;
 
 /** Follows the README: each of its commands, in their order, does what the page shows. */
@@ -54,6 +58,21 @@ class ReadmeTest {
             .filter(link -> !Files.exists(Project.root().resolve(link)))
             .toList();
     assertEquals(List.of(), broken);
+  }
+
+  /** The workflow that publishes does this, and the tests must pass afterwards too. */
+  @Test
+  void theAddressIsFilledIn(@TempDir Path folder) throws Exception {
+    Files.createDirectory(folder.resolve(".ci"));
+    Files.copy(
+        Project.root().resolve(".ci/fill-in"), folder.resolve(".ci/fill-in"), COPY_ATTRIBUTES);
+    Files.writeString(folder.resolve("README.md"), readme());
+    ProcessBuilder fillIn = new ProcessBuilder(folder.resolve(".ci/fill-in") + "", "jane/bank");
+    assertEquals(0, fillIn.inheritIO().start().waitFor());
+    String filled = Files.readString(folder.resolve("README.md"));
+    assertFalse(filled.contains("OWNER/REPOSITORY"), filled);
+    assertTrue(PageReader.REPOSITORY.matcher(filled).find(), filled);
+    assertEquals(commands().size(), CommandBlock.read(filled).size());
   }
 
   @Test

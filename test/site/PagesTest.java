@@ -94,6 +94,16 @@ class PagesTest {
     assertEquals(Set.of(), listed);
   }
 
+  /** The build takes the code of the pages from the files, and fails if it is not there. */
+  @Test
+  void noPageHasCodeOfItsOwn() throws IOException {
+    for (String page : PAGES) {
+      List<String> blocks =
+          Project.read(page).lines().filter(it -> it.contains("```java")).toList();
+      assertTrue(blocks.stream().allMatch(it -> it.contains(" excerpt=")), page);
+    }
+  }
+
   /** There is no PowerShell here, but a command is the same if it needs no quotes or variables. */
   @Test
   void whatWindowsRunsIsRunOnAnotherPage() throws IOException {
@@ -137,7 +147,8 @@ class PagesTest {
   private static String chosen(String page, boolean withShared, String mode) {
     StringBuilder shown = new StringBuilder();
     String tab = null;
-    for (String line : page.replaceAll("(?ms)^---\n.*?^---\n|^ *```java.*?^ *```$", "").lines().toList()) {
+    for (String line :
+        page.replaceAll("(?ms)^---\n.*?^---\n|^ *```java.*?^ *```$", "").lines().toList()) {
       String text = line.strip();
       if (text.startsWith(":::tabs ")) {
         tab = "";

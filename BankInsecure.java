@@ -248,14 +248,14 @@ public final class BankInsecure implements Callable<Integer> {
               -- If both accounts exist, record the transfer, unless an earlier attempt did.
               -- The amount is half of the balance: on CockroachDB, / would return a DECIMAL.
               INSERT INTO transfers (id, source, target, amount, created_at)
-              SELECT CAST(:id AS UUID), :source, :target, balance >> 1, now()
+              SELECT :id, :source, :target, balance >> 1, now()
               FROM pair
               WHERE id = :source AND (SELECT count(*) FROM pair) = 2
               ON CONFLICT (id) DO NOTHING
               RETURNING amount
             ), moved AS (
-              -- Move the money if the transfer was recorded just now. This part runs too,
-              -- although nothing selects from it.
+              -- Move the money if the transfer was recorded just now. Nothing reads what this
+              -- returns, but CockroachDB wants every part of a WITH to return something.
               UPDATE accounts
               SET balance = balance + CASE accounts.id WHEN :source THEN -amount ELSE amount END
               FROM entry

@@ -275,6 +275,11 @@ final class DoctorStage implements AutoCloseable {
     }
   }
 
+  /** Passes a command and what is typed to a shell, with SSLPASSWORD set. */
+  int paste(Path folder, String line, String typed) throws Exception {
+    return shell(folder, "export SSLPASSWORD=geheim; " + line, typed);
+  }
+
   private int shell(Path folder, String line, String input) throws Exception {
     // Without a terminal, so that openssl reads a password from the standard input.
     ProcessBuilder builder = new ProcessBuilder("setsid", "--wait", "sh", "-c", line);
@@ -299,7 +304,7 @@ final class DoctorStage implements AutoCloseable {
   private int port(DoctorCase played) throws IOException {
     return switch (played.place) {
       case NOTHING -> Server.freePort();
-      case SILENT, RUDE, WEB, PATIENT_WEB, TALKATIVE -> door(played.place).port();
+      case SILENT, SLOW, HTTPS, RUDE, WEB, PATIENT_WEB, TALKATIVE -> door(played.place).port();
       case SHOWING -> front(played);
       default -> server(played.place).port();
     };
@@ -319,6 +324,8 @@ final class DoctorStage implements AutoCloseable {
       doors.put(
           place,
           switch (place) {
+            case SLOW -> Door.open(DoctorStage::shakeHandsSlowly);
+            case HTTPS -> Door.open(client -> say(client, "\025\003\001\000\002\002F", true));
             case RUDE -> Door.open(Socket::close);
             case WEB -> Door.open(client -> say(client, "HTTP/1.1 400 Bad Request\r\n\r\n", true));
             case PATIENT_WEB -> Door.open(DoctorStage::answerLine);
@@ -336,6 +343,21 @@ final class DoctorStage implements AutoCloseable {
     client.getOutputStream().write(words.getBytes(StandardCharsets.UTF_8));
     client.shutdownOutput();
     readOn(client);
+  }
+
+  private static void shakeHandsSlowly(Socket client) throws IOException {
+    client.getInputStream().read(new byte[8]);
+    client.getOutputStream().write('S');
+    // The start of a record of TLS 1.2 with 16,000 bytes.
+    byte[] record = {22, 3, 3, 62, (byte) 128};
+    for (int i = 0; ; i++) {
+      try {
+        Thread.sleep(1_500);
+      } catch (InterruptedException e) {
+        return;
+      }
+      client.getOutputStream().write(i < record.length ? record[i] : 0);
+    }
   }
 
   private static void answerLine(Socket client) throws IOException {
@@ -433,8 +455,7 @@ final class DoctorStage implements AutoCloseable {
     Path folder = Path.of(option(words, "--certs-dir"));
     boolean ready =
         Files.isReadable(folder.resolve("ca.crt"))
-            && Files.isReadable(Path.of(option(words, "--ca-key")))
-            && words.contains("");
+            && Files.isReadable(Path.of(option(words, "--ca-key")));
     List<String> names =
         words.subList(3, words.size()).stream().filter(word -> !word.startsWith("--")).toList();
     if (!ready || names.isEmpty()) {

@@ -28,7 +28,7 @@ record Told(Script.Result result) {
 
   /** The failed attempts, in the order in which it printed them. */
   Stream<MatchResult> failedAttempts() {
-    return Pattern.compile("attempt (\\d+) failed, retrying in (\\d+) ms: .+")
+    return Pattern.compile("attempt (\\d+) failed, retrying(?: in (\\d+) ms)?: .+")
         .matcher(result.err())
         .results();
   }

@@ -101,7 +101,7 @@ class DoctorKeysTest {
   private static DoctorStage stage;
   private static TemporaryDirectory directory;
   private static Path certs;
-  private static LocalCluster server;
+  private static Postgres server;
 
   @BeforeAll
   static void start() throws Exception {
@@ -110,7 +110,7 @@ class DoctorKeysTest {
     certs = directory.directory("certs");
     Assumptions.assumeTrue(bash(certs, "command -v openssl") == 0, "no openssl on the PATH");
     assertEquals(0, bash(certs, CERTIFICATES));
-    server = LocalCluster.builder().certs(certs).start();
+    server = Postgres.builder().certs(certs).start();
   }
 
   @AfterAll

@@ -397,7 +397,10 @@ class SecurityTest {
                 "forged",
                 Script.of("BankSecure", secure + "sslrootcert=" + words)
                     .environment("PGPASSWORD", "geheim")),
-            plain("an option", "--accounts", Script.of("BankInsecure", "--accounts=1\nerror: forged")),
+            plain(
+                "an option",
+                "--accounts",
+                Script.of("BankInsecure", "--accounts=1\nerror: forged")),
             plain("a mode", "sslmode", Script.of("BankSecure", secure + "sslmode=" + words))));
   }
 

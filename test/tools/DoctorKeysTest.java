@@ -94,7 +94,10 @@ class DoctorKeysTest {
     }
     forms.add(
         new Form(
-            "rsa", "k", PLAIN + " && openssl x509 -in $1.crt -outform DER -out c", "&sslcert={}/c"));
+            "rsa",
+            "k",
+            PLAIN + " && openssl x509 -in $1.crt -outform DER -out c",
+            "&sslcert={}/c"));
     return forms;
   }
 

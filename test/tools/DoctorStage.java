@@ -234,6 +234,11 @@ final class DoctorStage implements AutoCloseable {
   }
 
   Run doctor(String... arguments) {
+    return doctor(environment, false, arguments);
+  }
+
+  /** Runs the doctor with these variables. */
+  static Run doctor(Map<String, String> environment, boolean isTerminal, String... arguments) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     ByteArrayOutputStream err = new ByteArrayOutputStream();
     int status =
@@ -241,7 +246,7 @@ final class DoctorStage implements AutoCloseable {
             new PrintStream(out, true, StandardCharsets.UTF_8),
             new PrintStream(err, true, StandardCharsets.UTF_8),
             environment,
-            false,
+            isTerminal,
             arguments);
     return new Run(
         status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
@@ -462,7 +467,8 @@ final class DoctorStage implements AutoCloseable {
       return 1;
     }
     String file = words.get(2).equals("create-node") ? "node" : "client." + names.get(0);
-    if (Files.exists(folder.resolve(file + ".crt")) || Files.exists(folder.resolve(file + ".key"))) {
+    if (Files.exists(folder.resolve(file + ".crt"))
+        || Files.exists(folder.resolve(file + ".key"))) {
       return 1;
     }
     if (words.get(2).equals("create-node")) {
@@ -508,8 +514,7 @@ final class DoctorStage implements AutoCloseable {
 
   private static void run(Handle handle, String statement) {
     Matcher creation =
-        Pattern.compile("CREATE (USER|DATABASE) IF NOT EXISTS (\\S+)")
-            .matcher(statement);
+        Pattern.compile("CREATE (USER|DATABASE) IF NOT EXISTS (\\S+)").matcher(statement);
     if (!creation.matches()) {
       handle.execute(statement);
       return;

@@ -79,9 +79,7 @@ record Certificate(X509Certificate x509) {
     if (now.isAfter(until)) {
       return "it expired at " + until + "; the clock here says " + now;
     }
-    return now.isBefore(from)
-        ? "it is valid from " + from + "; the clock here says " + now
-        : "";
+    return now.isBefore(from) ? "it is valid from " + from + "; the clock here says " + now : "";
   }
 
   /** The first host names and addresses that the certificate is for. */

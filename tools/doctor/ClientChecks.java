@@ -75,7 +75,9 @@ final class ClientChecks {
           : badCertificate(expected(file), "there is no such file");
     }
     if (chain.length == 0) {
-      throw identity.isKeyStore() ? badKeyStore("") : badCertificate(file, "it holds no certificate");
+      throw identity.isKeyStore()
+          ? badKeyStore("")
+          : badCertificate(file, "it holds no certificate");
     }
     Certificate own = new Certificate(chain[0]);
     if (!own.isTimely()) {

@@ -70,8 +70,7 @@ final class ClientIdentity {
 
   /** The folder in which pgjdbc looks for files that no parameter names. */
   static Path defaultFolder() {
-    boolean isWindows =
-        System.getProperty("os.name").toLowerCase(Locale.ROOT).contains("windows");
+    boolean isWindows = System.getProperty("os.name").toLowerCase(Locale.ROOT).contains("windows");
     return isWindows
         ? Path.of(String.valueOf(System.getenv("APPDATA")), "postgresql")
         : Path.of(System.getProperty("user.home"), ".postgresql");

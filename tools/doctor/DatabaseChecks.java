@@ -9,7 +9,9 @@ import java.util.Map;
 import java.util.Properties;
 import org.jdbi.v3.core.Handle;
 
-/** Checks the database, its isolation and clock, the user's rights, and the tables. It only reads. */
+/**
+ * Checks the database, its isolation and clock, the user's rights, and the tables. It only reads.
+ */
 final class DatabaseChecks {
 
   /** The columns that the samples need. */
@@ -125,8 +127,7 @@ final class DatabaseChecks {
     String seen = "no schema of the search_path exists: " + path;
     String name = Fixes.identifier(named.isEmpty() ? "public" : named.get(0));
     String create = "CREATE SCHEMA IF NOT EXISTS " + name + " AUTHORIZATION {user}";
-    String set =
-        "ALTER ROLE {user} IN DATABASE {database} SET search_path = " + name;
+    String set = "ALTER ROLE {user} IN DATABASE {database} SET search_path = " + name;
     return new Examination.Finding(
         "rights",
         seen,

@@ -103,8 +103,7 @@ final class Diagnosis {
     boolean isGiven = text != null && !text.isBlank();
     DoctorUrl whole = new DoctorUrl(isGiven ? text.strip() : DoctorUrl.DEFAULT);
     settings =
-        UrlFindings.read(whole)
-            .orElseThrow(() -> UrlFindings.explain(whole, folder, environment));
+        UrlFindings.read(whole).orElseThrow(() -> UrlFindings.explain(whole, folder, environment));
     url = whole.withoutPasswords();
     fixes = new Fixes(url, folder, settings, environment);
     String mode = settings.getProperty("sslmode", "verify-full");
@@ -431,7 +430,8 @@ final class Diagnosis {
 
   /** The properties that a program of one's own has to give to pgjdbc. */
   Map<String, String> properties() {
-    String own = "PG.*|.*Timeout|ApplicationName|assumeMinServerVersion|loadBalanceHosts|gssEncMode";
+    String own =
+        "PG.*|.*Timeout|ApplicationName|assumeMinServerVersion|loadBalanceHosts|gssEncMode";
     Map<String, String> properties = new TreeMap<>();
     for (String name : settings.stringPropertyNames()) {
       String value = settings.getProperty(name);

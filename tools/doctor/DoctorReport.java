@@ -145,7 +145,9 @@ final class DoctorReport {
       Map<String, String> properties = new TreeMap<>();
       diagnosis
           .properties()
-          .forEach((name, value) -> properties.put(printable(name, MAX_TEXT), printable(value, MAX_TEXT)));
+          .forEach(
+              (name, value) ->
+                  properties.put(printable(name, MAX_TEXT), printable(value, MAX_TEXT)));
       all.put("properties", properties);
     }
     all.put("checks", examination.checks().stream().map(DoctorReport::json).toList());

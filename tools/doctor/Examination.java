@@ -10,8 +10,20 @@ final class Examination {
   /** The names of the checks. Each one needs those before it. */
   static final List<String> CHECKS =
       List.of(
-          "URL", "host", "protocol", "CA", "server", "client", "key", "login", "database",
-          "isolation", "clock", "rights", "tables", "writes");
+          "URL",
+          "host",
+          "protocol",
+          "CA",
+          "server",
+          "client",
+          "key",
+          "login",
+          "database",
+          "isolation",
+          "clock",
+          "rights",
+          "tables",
+          "writes");
 
   /** How a check ended. */
   enum Result {

@@ -106,8 +106,7 @@ final class ServerChecks {
     } catch (CertificateException e) {
       throw refused(host, chain, e);
     }
-    if (host.session != null
-        && !PGjdbcHostnameVerifier.INSTANCE.verify(host.name, host.session)) {
+    if (host.session != null && !PGjdbcHostnameVerifier.INSTANCE.verify(host.name, host.session)) {
       throw wrongName(host, own.hostNames());
     }
     String names = String.join(", ", own.hostNames());

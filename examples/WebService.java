@@ -25,7 +25,6 @@ import org.jdbi.v3.core.JdbiException;
  * it has to repeat the request:
  *
  * <pre>
- * jbang BankInsecure.java
  * jbang examples/WebService.java
  * curl --request POST --header "Idempotency-Key: $(uuidgen)" \
  *   'http://localhost:8000/transfers?source=1&amp;target=2'
@@ -48,8 +47,21 @@ public final class WebService {
 
   public static void main(String... args) throws IOException {
     HikariDataSource pool = ConnectionPool.pool(System.getenv("DATABASE_URL"));
-    HttpServer server = start(new WebService(Jdbi.create(pool)), 8000);
+    Jdbi jdbi = Jdbi.create(pool);
+    createAccounts(jdbi);
+    HttpServer server = start(new WebService(jdbi), 8000);
     System.out.println("Listening at http://localhost:" + server.getAddress().getPort());
+  }
+
+  /** Creates the accounts 1 and 2, unless they exist. */
+  private static void createAccounts(Jdbi jdbi) {
+    try (var session = new BankInsecure.Session(jdbi, TIMEOUT, System.err::println)) {
+      BankInsecure.createTables(session);
+      long[] ids = {1, 2};
+      long[] balances = {1_000, 250};
+      String lookup = "SELECT * FROM accounts WHERE id = 1";
+      session.commit(lookup, handle -> BankInsecure.insertAccounts(handle, ids, balances));
+    }
   }
 
   static HttpServer start(WebService service, int port) throws IOException {

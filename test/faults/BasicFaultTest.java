@@ -165,8 +165,7 @@ class BasicFaultTest extends EachServer {
 
   private void assertBalances(Integer... expected) {
     String balances = "SELECT balance FROM basic_accounts ORDER BY id";
-    List<Integer> found =
-        bank.ask(root -> root.createQuery(balances).mapTo(Integer.class).list());
+    List<Integer> found = bank.ask(root -> root.createQuery(balances).mapTo(Integer.class).list());
     assertEquals(List.of(expected), found);
   }
 }

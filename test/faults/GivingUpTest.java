@@ -120,7 +120,7 @@ class GivingUpTest extends EachServer {
             assertTrue(failure.lookup.contains("WHERE id = '" + id), failure.lookup);
             // If the timeout passed while the loop connected again, that is the last error.
             String last =
-                failure.getCause().toString().contains("connecting took too long")
+                failure.getCause().toString().contains("connected too late")
                     ? stage.lastSqlState()
                     : sqlState(failure);
             assertTrue(last.startsWith(lastState), () -> failure.getCause() + "");
@@ -135,8 +135,7 @@ class GivingUpTest extends EachServer {
         () -> {
           try (Stage stage = new Stage()) {
             trouble.accept(stage);
-            assertEquals(
-                sqlState, sqlState(stage.failure(JdbiException.class, UUID.randomUUID())));
+            assertEquals(sqlState, sqlState(stage.failure(JdbiException.class, UUID.randomUUID())));
             assertEquals(List.of(), stage.bank.ledger());
             assertPausesGrow(stage.retries);
           }
@@ -242,7 +241,7 @@ class GivingUpTest extends EachServer {
     try (Stage stage = new Stage()) {
       stage.proxy.refuseConnections();
       stage.proxy.cutAll();
-      assertThrows(JdbiException.class, () -> stage.session.read(BankSecure::version));
+      assertThrows(JdbiException.class, () -> stage.session.run(BankSecure::version));
       stage.failure(ConnectionException.class, UUID.randomUUID());
       assertEquals(List.of(), stage.bank.ledger());
     }
@@ -275,7 +274,7 @@ class GivingUpTest extends EachServer {
   }
 
   private static void closeConnection(Stage stage) {
-    stage.session.read(
+    stage.session.run(
         handle -> {
           try {
             handle.getConnection().close();
@@ -290,7 +289,7 @@ class GivingUpTest extends EachServer {
     try (Stage stage = new Stage()) {
       stage.proxy.when("SELECT coalesce").cutAfterServer();
       JdbiException e =
-          assertThrows(JdbiException.class, () -> stage.session.read(BankSecure::totalBalance));
+          assertThrows(JdbiException.class, () -> stage.session.run(BankSecure::totalBalance));
       assertInstanceOf(SQLException.class, e.getCause());
     }
   }

@@ -8,7 +8,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** How the lessons connect, and what they print if they cannot. */
-@Timeout(180)
+@Timeout(300)
 class LessonConnectionTest {
 
   @ParameterizedTest
@@ -19,9 +19,7 @@ class LessonConnectionTest {
     Server server = kind.shared();
     Script script =
         Script.of(
-            "LostAnswer",
-            "--url=" + Bank.create(server).url(),
-            "--certs-dir=" + server.certs());
+            "LostAnswer", "--url=" + Bank.create(server).url(), "--certs-dir=" + server.certs());
     assertEquals(LessonTest.ANSWERS, LessonTest.output(script));
   }
 

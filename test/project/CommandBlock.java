@@ -3,6 +3,7 @@
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.commonmark.node.AbstractVisitor;
 import org.commonmark.node.Code;
 import org.commonmark.node.FencedCodeBlock;
@@ -13,21 +14,52 @@ import org.commonmark.node.Text;
 import org.commonmark.parser.Parser;
 
 /**
- * A command of a Markdown page, the section it stands in, and what the page shows of its output,
- * which is the block that directly follows.
+ * A command of a Markdown page, the section that it is in, and the output that the page shows,
+ * which is the block that directly follows. The script is the command as the page has it, which may
+ * have several lines.
  */
-record CommandBlock(String section, String command, List<String> output) {
+record CommandBlock(String section, String script, List<String> output) {
 
   private static final Set<String> OUTPUT = Set.of("text", "json");
 
-  /** The page's commands, in its order. Throws where a block is neither commands nor output. */
+  /** Blocks that no shell runs: code, and the commands for Windows. */
+  private static final Set<String> OTHER = Set.of("java", "powershell");
+
+  /** A line ends with a backslash, or within quotes. */
+  private static final Pattern CONTINUES =
+      Pattern.compile("(?s)(?:[^'\\\\]|\\\\.|'[^']*')*(?:\\\\|'[^']*)");
+
+  /** The command on one line. */
+  String command() {
+    return script.replaceAll(" ?\\\\?\n *", " ");
+  }
+
+  /** The page's commands, in its order. Throws if a block is neither commands nor output. */
   static List<CommandBlock> read(String page) {
     Blocks blocks = new Blocks();
     Parser.builder().build().parse(page).accept(blocks);
     return blocks.found;
   }
 
-  /** What stands in the page's sentences as code. */
+  /** The page's blocks in this language. */
+  static List<String> blocks(String page, String language) {
+    List<String> found = new ArrayList<>();
+    Parser.builder()
+        .build()
+        .parse(page)
+        .accept(
+            new AbstractVisitor() {
+              @Override
+              public void visit(FencedCodeBlock block) {
+                if (block.getInfo().equals(language)) {
+                  found.add(block.getLiteral());
+                }
+              }
+            });
+    return found;
+  }
+
+  /** The code in the page's sentences. */
   static List<String> quoted(String page) {
     List<String> quoted = new ArrayList<>();
     Parser.builder()
@@ -58,7 +90,8 @@ record CommandBlock(String section, String command, List<String> output) {
     public void visit(FencedCodeBlock block) {
       if (block.getInfo().equals("sh")) {
         addCommands(block);
-      } else if (!isOutput(block) || !isCommands(block.getPrevious())) {
+      } else if (!OTHER.contains(block.getInfo().split(" ")[0])
+          && (!isOutput(block) || !isCommands(block.getPrevious()))) {
         throw new IllegalArgumentException(
             "neither sh nor its output, but '%s':\n%s"
                 .formatted(block.getInfo(), block.getLiteral()));
@@ -67,20 +100,40 @@ record CommandBlock(String section, String command, List<String> output) {
 
     @Override
     public void visit(IndentedCodeBlock block) {
-      throw new IllegalArgumentException("without ``` nobody knows what this is:\n" + block);
+      throw new IllegalArgumentException("a block without ``` and a language:\n" + block);
     }
 
     private void addCommands(FencedCodeBlock block) {
-      List<String> commands =
-          block.getLiteral().lines().filter(line -> !line.startsWith("#")).toList();
+      List<String> scripts = scripts(block.getLiteral());
       List<String> output =
           isOutput(block.getNext())
               ? ((FencedCodeBlock) block.getNext()).getLiteral().lines().toList()
               : List.of();
-      if (commands.size() > 1 && !output.isEmpty()) {
+      if (scripts.size() > 1 && !output.isEmpty()) {
         throw new IllegalArgumentException("output of which of these?\n" + block.getLiteral());
       }
-      commands.forEach(command -> found.add(new CommandBlock(section, command, output)));
+      scripts.forEach(script -> found.add(new CommandBlock(section, script, output)));
+    }
+
+    private static List<String> scripts(String block) {
+      List<String> scripts = new ArrayList<>();
+      String script = "";
+      for (String line : block.lines().toList()) {
+        if (script.isEmpty() && (line.startsWith("#") || line.isBlank())) {
+          continue;
+        }
+        script += line;
+        if (CONTINUES.matcher(script).matches()) {
+          script += "\n";
+        } else {
+          scripts.add(script);
+          script = "";
+        }
+      }
+      if (!script.isEmpty()) {
+        throw new IllegalArgumentException("the last command does not end:\n" + block);
+      }
+      return scripts;
     }
 
     private static boolean isCommands(Node node) {

@@ -1,6 +1,7 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.MatchResult;
@@ -11,76 +12,54 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The README's table of what is retried names the very codes that the scripts have. */
+/** The page's table of what is retried has the SQLSTATEs of the programs that retry. */
 class RetryTableTest {
-
-  /** Waited for once a connection has worked: nothing was sent, so no row of the table has it. */
-  private static final Set<String> NO_ROW_OF_ITS_OWN = Set.of("53300");
 
   private static final Pattern SQL_STATE = Pattern.compile("`([0-9A-Z]{2}[0-9A-Zx]{3})`");
 
   @ParameterizedTest
-  @ValueSource(strings = {"BankInsecure", "BankSecure"})
-  void twins(String name) throws IOException {
-    assertEquals(rolledBack(), codes(constant(name, "ROLLED_BACK")));
-    // 08003, a connection closed before it was used, is one of 08xxx with a row of its own.
-    Set<String> lost = codes(constant(name, "CONNECTION_LOST"));
-    lost.removeAll(NO_ROW_OF_ITS_OWN);
-    assertEquals(lost(), lost);
+  @ValueSource(strings = {"BankInsecure.java", "BankSecure.java", "templates/bank-app.java.qute"})
+  void sessions(String file) throws IOException {
+    assertEquals(row("40001"), codes(file, "ROLLED_BACK"));
+    assertEquals(row("40003"), codes(file, "UNKNOWN"));
+    assertEquals(Set.of("08003"), codes(file, "NOT_SENT"));
   }
 
+  /** BankBasic does not keep its connections, so 53300 comes from opening one. */
   @Test
   void basic() throws IOException {
-    String source = Project.read("BankBasic.java");
-    Set<String> named =
-        Pattern.compile("\"([0-9A-Z.\\[\\]|]{5,})\"")
-            .matcher(source)
-            .results()
-            .map(match -> match.group(1))
-            .filter(text -> text.matches(".*\\b(40|08|57|58).*"))
-            .flatMap(text -> codes(text).stream())
-            .collect(Collectors.toCollection(TreeSet::new));
-    Set<String> all = rolledBack();
-    all.addAll(lost());
-    named.removeAll(NO_ROW_OF_ITS_OWN);
-    assertEquals(all, named);
+    assertEquals(row("40001"), codes("BankBasic.java", "ROLLED_BACK"));
+    Set<String> interrupted = row("40003");
+    interrupted.add("53300");
+    assertEquals(interrupted, codes("BankBasic.java", "INTERRUPTED"));
   }
 
-  private static Set<String> rolledBack() throws IOException {
-    return row("40001");
-  }
-
-  private static Set<String> lost() throws IOException {
-    return row("40003");
-  }
-
-  /** The codes in the first cell of the row that begins with this one, with an x for any sign. */
-  private static Set<String> row(String first) throws IOException {
-    return Project.read("README.md")
+  /** The SQLSTATEs in the first cell of the row with this one, with an x for any character. */
+  private static Set<String> row(String sqlState) throws IOException {
+    return Project.read("docs/retries.md")
         .lines()
-        .filter(line -> line.startsWith("| `" + first + "`"))
+        .filter(line -> line.startsWith("| `" + sqlState + "`"))
         .map(line -> line.split("\\|")[1])
         .flatMap(cell -> SQL_STATE.matcher(cell).results())
         .map(match -> match.group(1))
         .collect(Collectors.toCollection(TreeSet::new));
   }
 
-  private static String constant(String name, String constant) throws IOException {
-    return Pattern.compile(constant + " =\\s+\"([^\"]*)\";")
-        .matcher(Project.read(name + ".java"))
-        .results()
-        .map(match -> match.group(1))
-        .collect(Collectors.joining());
-  }
-
-  /** The codes of a regular expression such as 08...|58C0[01], with an x for any sign. */
-  private static Set<String> codes(String expression) {
-    return Stream.of(expression.split("\\|"))
+  /** The SQLSTATEs of a constant, with an x for any character. */
+  private static Set<String> codes(String file, String constant) throws IOException {
+    String expressions =
+        Pattern.compile("\\b" + constant + "(?: = |\\()\"([^\"]*)\"")
+            .matcher(Project.read(file))
+            .results()
+            .map(match -> match.group(1))
+            .collect(Collectors.joining());
+    return Arrays.stream(expressions.split("\\|"))
         .flatMap(RetryTableTest::unfolded)
         .map(code -> code.replace('.', 'x'))
         .collect(Collectors.toCollection(TreeSet::new));
   }
 
+  /** The codes of an expression with a choice, such as 58C0[01]. */
   private static Stream<String> unfolded(String code) {
     MatchResult choice =
         Pattern.compile("\\[(.*?)]").matcher(code).results().findFirst().orElse(null);
@@ -89,6 +68,6 @@ class RetryTableTest {
         : choice
             .group(1)
             .chars()
-            .mapToObj(sign -> code.replace(choice.group(), Character.toString(sign)));
+            .mapToObj(character -> code.replace(choice.group(), Character.toString(character)));
   }
 }

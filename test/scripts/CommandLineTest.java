@@ -33,7 +33,8 @@ class CommandLineTest {
     String help = output(script, "--help");
     assertEquals(help, output(script, "-h"));
     assertTrue(help.startsWith("Usage: " + name), help);
-    for (String word : List.of("--url", "DATABASE_URL", "Exit status: 0", " 1 ", " 2 ", " 3 ", " 5 ")) {
+    for (String word :
+        List.of("--url", "DATABASE_URL", "Exit status: 0", " 1 ", " 2 ", " 3 ", " 5 ")) {
       assertTrue(help.contains(word), () -> word + " is not in\n" + help);
     }
     assertTrue(help.lines().allMatch(line -> line.length() <= 80), help);

@@ -38,8 +38,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(120)
 class ConnectTest {
 
-  private static final LocalCluster INSECURE = SharedServers.insecure();
-  private static final LocalCluster SECURE = SharedServers.secure();
+  private static final Postgres INSECURE = SharedServers.insecure();
+  private static final Postgres SECURE = SharedServers.secure();
   private static final String PASSWORD = ":" + ErrorForm.ENCODED_PASSWORD;
 
   @TempDir Path directory;
@@ -237,8 +237,8 @@ class ConnectTest {
   /** CockroachDB 22.1 stored passwords so; pgjdbc's own limit is 100,000 iterations. */
   @Test
   void passwordOfVeryManyIterations() throws IOException {
-    try (LocalCluster server =
-        LocalCluster.builder()
+    try (Postgres server =
+        Postgres.builder()
             .certs(SECURE.certs())
             .access("host all maxroach all scram-sha-256")
             .start()) {
@@ -290,7 +290,10 @@ class ConnectTest {
         secure("DER key, as --also-generate-pkcs8-key writes it", "", der),
         secure("DER key, named by the URL", onlyKey, SECURE.certs()),
         secure("elliptic curve, DER key", "", curve),
-        secure("elliptic curve, PKCS#8 key, whose algorithm the URL names", "?pemKeyAlgorithm=EC", pemCurve),
+        secure(
+            "elliptic curve, PKCS#8 key, whose algorithm the URL names",
+            "?pemKeyAlgorithm=EC",
+            pemCurve),
         secure("PKCS#12 key, which has its certificate", pkcs12, noClient),
         secure("a path with an @ in it", addressParameter, withoutAuthority()),
         secure("the files that the URL names", files, nowhere),
@@ -357,8 +360,7 @@ class ConnectTest {
   @TestFactory
   Stream<DynamicTest> insecureWarnsOfEveryOtherMachine() {
     List<Case> cases = new ArrayList<>();
-    for (String host :
-        List.of("127.0.0.1.invalid", "localhost:1,no_such_host.invalid")) {
+    for (String host : List.of("127.0.0.1.invalid", "localhost:1,no_such_host.invalid")) {
       cases.add(
           new Case(
               host,

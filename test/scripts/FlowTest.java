@@ -139,7 +139,8 @@ class FlowTest {
     Assumptions.assumeFalse(kind.isSecure(), "it makes no difference");
     Bank bank = Bank.create(server);
     bank.execute(
-        "CREATE VIEW accounts AS SELECT id, 1 AS balance FROM generate_series(1, 1000001) AS s (id)",
+        "CREATE VIEW accounts AS SELECT id, 1 AS balance FROM generate_series(1, 1000001) AS s"
+            + " (id)",
         "GRANT SELECT ON accounts TO maxroach");
     try (Handle handle = bank.connect(server.port()).open()) {
       assertEquals(1_000_000, BankSecure.accountIds(handle).size());
@@ -205,7 +206,7 @@ class FlowTest {
             .formatted(
                 server.port(),
                 bank.database(),
-                server.isSecure() ? "certificate verified" : "not encrypted"));
+                server.isSecure() ? "server verified" : "not encrypted"));
     assertEquals("Accounts: %d found, 100 created.".formatted(found), lines.get(1));
     MatchResult transfer = match(lines.get(2), "Transferred ([\\d,]+) from (\\d+) to (\\d+)\\.");
     assertEquals("Total balance: %1$,d before, %1$,d after.".formatted(bank.total()), lines.get(3));

@@ -1,4 +1,6 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.util.ArrayList;
@@ -23,18 +25,48 @@ import org.junit.jupiter.api.parallel.ResourceLock;
 class PagesTest {
 
   private static final List<String> PAGES =
-      List.of("docs/index.md", "docs/retries.md", "docs/load.md", "docs/connecting.md");
+      Stream.of(
+              "index",
+              "tutorial",
+              "retries",
+              "load",
+              "connecting",
+              "maven",
+              "pool",
+              "web-service",
+              "spring-boot",
+              "compose",
+              "windows")
+          .map(page -> "docs/" + page + ".md")
+          .toList();
 
   private static PageReader reader;
 
   @BeforeAll
-  static void open() throws IOException {
-    reader = new PageReader();
+  static void open() throws Exception {
+    reader = new PageReader(cloudUrl());
   }
 
   @AfterAll
   static void close() throws InterruptedException {
     reader.close();
+  }
+
+  /** The URL of a secure cluster with a user who has a password, as one in the cloud has. */
+  private static String cloudUrl() throws IOException {
+    boolean hasCockroach = Cockroach.isInstalled();
+    ServerKind kind = hasCockroach ? ServerKind.COCKROACHDB_SECURE : ServerKind.POSTGRESQL_SECURE;
+    Server server = kind.shared();
+    Bank bank = Bank.create(server);
+    if (hasCockroach) {
+      String password = "ALTER USER maxroach WITH PASSWORD '" + ErrorForm.PASSWORD + "'";
+      server.asSuperuser().useHandle(root -> root.execute(password));
+    }
+    return bank.url()
+        .replaceFirst("//.*@", "//clerk:" + ErrorForm.PASSWORD + "@")
+        .replaceFirst("\\?.*", "")
+        .replace("clerk", hasCockroach ? "maxroach" : "clerk")
+        .concat("?sslmode=verify-full&sslrootcert=" + server.certs().resolve("ca.crt"));
   }
 
   @TestFactory
@@ -47,19 +79,45 @@ class PagesTest {
     return reader.follow(commands(false, "Secure"));
   }
 
+  @TestFactory
+  Stream<DynamicTest> whoHasAClusterInTheCloudSeesWhatIsShown() throws Exception {
+    return reader.follow(commands(false, "Cloud"));
+  }
+
   @Test
-  void everyCommandAndLineListedStandsOnAPageOrInTheReadme() throws IOException {
-    String readme = Project.read("README.md");
+  void everyCommandListedIsOnAPageOrInTheReadme() throws IOException {
+    List<CommandBlock> all = new ArrayList<>(CommandBlock.read(Project.read("README.md")));
+    all.addAll(commands(true, "Insecure"));
+    all.addAll(commands(true, "Secure"));
     Set<String> listed = PageReader.listedCommands();
-    CommandBlock.read(readme).forEach(block -> listed.remove(block.command()));
-    commands(true, "Insecure").forEach(block -> listed.remove(block.command()));
-    commands(true, "Secure").forEach(block -> listed.remove(block.command()));
+    listed.removeIf(it -> all.stream().anyMatch(block -> block.command().startsWith(it)));
     assertEquals(Set.of(), listed);
-    List<String> lines = new ArrayList<>(readme.lines().toList());
+  }
+
+  /** The build takes the code of the pages from the files, and fails if it is not there. */
+  @Test
+  void noPageHasCodeOfItsOwn() throws IOException {
     for (String page : PAGES) {
-      Project.read(page).lines().map(String::strip).forEach(lines::add);
+      List<String> blocks =
+          Project.read(page).lines().filter(it -> it.contains("```java")).toList();
+      assertTrue(blocks.stream().allMatch(it -> it.contains(" excerpt=")), page);
     }
-    assertEquals(List.of(), PageReader.listedLinesBesides(lines));
+  }
+
+  /** There is no PowerShell here, but a command is the same if it needs no quotes or variables. */
+  @Test
+  void whatWindowsRunsIsRunOnAnotherPage() throws IOException {
+    List<String> others = commands(true, "Insecure").stream().map(CommandBlock::command).toList();
+    List<String> secure = commands(true, "Secure").stream().map(CommandBlock::command).toList();
+    Set<String> unknown = new TreeSet<>();
+    for (String block : CommandBlock.blocks(Project.read("docs/windows.md"), "powershell")) {
+      block.lines().filter(line -> line.startsWith("jbang ")).forEach(unknown::add);
+    }
+    assertFalse(unknown.isEmpty());
+    unknown.removeIf(line -> others.contains(line) || secure.contains(line));
+    unknown.remove("jbang BankBasic.java");
+    assertTrue(others.contains("./jbangw BankBasic.java"));
+    assertEquals(Set.of(), unknown);
   }
 
   @Test
@@ -73,24 +131,24 @@ class PagesTest {
     assertEquals(Set.of(), unknown);
   }
 
-  /** All commands of one who has chosen so; a server runs until the next one is started. */
+  /** All commands that a reader sees who has chosen this tab. */
   private static List<CommandBlock> commands(boolean withShared, String mode) throws IOException {
     List<CommandBlock> commands = new ArrayList<>();
     for (String page : PAGES) {
       for (CommandBlock block : CommandBlock.read(chosen(Project.read(page), withShared, mode))) {
-        commands.add(new CommandBlock(mode, block.command(), block.output()));
+        String section = mode + " " + page + " " + block.section();
+        commands.add(new CommandBlock(section, block.script(), block.output()));
       }
     }
     return commands;
   }
 
-  /**
-   * What a page shows to one who has chosen so, without the excerpts, which other tests compare.
-   */
+  /** What a page shows to a reader who has chosen this tab, without code, which SiteTest checks. */
   private static String chosen(String page, boolean withShared, String mode) {
     StringBuilder shown = new StringBuilder();
     String tab = null;
-    for (String line : page.replaceAll("(?ms)^ *```java.*?^ *```$", "").lines().toList()) {
+    for (String line :
+        page.replaceAll("(?ms)^---\n.*?^---\n|^ *```java.*?^ *```$", "").lines().toList()) {
       String text = line.strip();
       if (text.startsWith(":::tabs ")) {
         tab = "";

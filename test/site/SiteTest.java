@@ -20,6 +20,9 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The site as a reader has it: in a browser, as {@code npm run build} in docs/ has made it. */
 class SiteTest {
@@ -27,13 +30,32 @@ class SiteTest {
   private static final Path SITE = Project.root().resolve("docs/.vitepress/dist");
 
   private static final List<String> PAGES =
-      List.of("/index.html", "/retries.html", "/load.html", "/connecting.html");
+      Stream.of(
+              "index",
+              "tutorial",
+              "retries",
+              "practices",
+              "load",
+              "connecting",
+              "maven",
+              "pool",
+              "web-service",
+              "spring-boot",
+              "compose",
+              "windows")
+          .map(page -> "/" + page + ".html")
+          .toList();
 
-  /** The scripts that stand on a page as a whole, and the button of the switch that shows them. */
+  /** The tabs of the pages that show the commands for one kind of cluster. */
+  private static final List<String> MODES = List.of("Insecure", "Secure", "Cloud");
+
+  /** The scripts that are on a page as a whole. */
   private static final Map<String, List<String>> WHOLE =
       Map.of(
-          "/index.html", List.of("BankInsecure.java", "BankSecure.java"),
-          "/retries.html", List.of("lessons/LostUpdate.java", "lessons/LostAnswer.java"));
+          "/tutorial.html", List.of("BankInsecure.java", "BankSecure.java"),
+          "/retries.html", List.of("lessons/LostUpdate.java", "lessons/LostAnswer.java"),
+          "/pool.html", List.of("examples/ConnectionPool.java"),
+          "/web-service.html", List.of("examples/WebService.java"));
 
   private static SiteServer server;
   private static Browser browser;
@@ -56,9 +78,9 @@ class SiteTest {
 
   @BeforeEach
   void forget() throws InterruptedException {
-    browser.resize(1280, 900);
+    browser.showOn(1280, 900, false);
     open("/index.html");
-    browser.run("localStorage.clear()");
+    browser.run("localStorage.clear(); sessionStorage.clear()");
   }
 
   @Test
@@ -103,7 +125,7 @@ class SiteTest {
     Map<Path, Set<String>> anchors = new HashMap<>();
     Set<URI> links = new TreeSet<>();
     for (String page : PAGES) {
-      for (String mode : List.of("Insecure", "Secure")) {
+      for (String mode : MODES) {
         open(page);
         choose(mode);
         Path file = server.file(URI.create(server.url() + page));
@@ -128,16 +150,16 @@ class SiteTest {
 
   @Test
   void theSwitchChangesEveryBlockAndIsKept() throws InterruptedException {
-    open("/index.html");
+    open("/tutorial.html");
     int blocks = browser.find(".plugin-tabs").size();
     assertTrue(blocks > 5, "blocks: " + blocks);
-    for (String mode : List.of("Secure", "Insecure", "Secure")) {
+    for (String mode : List.of("Secure", "Cloud", "Insecure", "Secure")) {
       choose(mode);
       assertEquals(List.of(mode), chosen());
-      open("/index.html");
+      open("/tutorial.html");
       assertEquals(List.of(mode), chosen());
       open("/retries.html");
-      open("/index.html");
+      open("/tutorial.html");
       assertEquals(List.of(mode), chosen());
     }
   }
@@ -146,7 +168,7 @@ class SiteTest {
   void copyGivesTheScriptsExactText() throws Exception {
     Set<String> copied = new TreeSet<>();
     for (String page : WHOLE.keySet()) {
-      for (String mode : List.of("Insecure", "Secure")) {
+      for (String mode : MODES) {
         open(page);
         choose(mode);
         copied.addAll(copies(".script div.language-java"));
@@ -176,7 +198,7 @@ class SiteTest {
   void eachDownloadIsTheFile() throws Exception {
     Set<String> downloaded = new TreeSet<>();
     for (String page : PAGES) {
-      for (String mode : List.of("Insecure", "Secure")) {
+      for (String mode : MODES) {
         open(page);
         choose(mode);
         for (String link :
@@ -196,33 +218,6 @@ class SiteTest {
   }
 
   @Test
-  void eachExcerptStandsInAScript() throws Exception {
-    List<String> scripts = new ArrayList<>();
-    for (String script :
-        List.of(
-            "BankBasic",
-            "BankInsecure",
-            "BankSecure",
-            "lessons/LostUpdate",
-            "lessons/LostAnswer")) {
-      scripts.add(Project.read(script + ".java").replaceAll("(?m)^ +", ""));
-    }
-    int excerpts = 0;
-    for (String page : PAGES) {
-      for (String mode : List.of("Insecure", "Secure")) {
-        open(page);
-        choose(mode);
-        for (String excerpt : copies("div.language-java")) {
-          String text = excerpt.replaceAll("(?m)^ +", "");
-          assertTrue(scripts.stream().anyMatch(script -> script.contains(text)), excerpt);
-          excerpts++;
-        }
-      }
-    }
-    assertTrue(excerpts > 10, "excerpts: " + excerpts);
-  }
-
-  @Test
   void searchFinds() throws InterruptedException {
     open("/load.html");
     browser.find(".VPNavBarSearch button").get(0).click();
@@ -237,20 +232,151 @@ class SiteTest {
   }
 
   @Test
-  void noPageIsWiderThanATelephone() throws InterruptedException {
-    browser.resize(390, 844);
+  void everyPageIsDescribed() throws InterruptedException {
+    Set<String> titles = new TreeSet<>();
+    Set<String> descriptions = new TreeSet<>();
     for (String page : PAGES) {
       open(page);
-      Object tooWide =
-          browser.run(
-              "return [innerWidth, document.documentElement.scrollWidth,"
-                  + " ...[...document.querySelectorAll('.vp-doc > div > *')]"
-                  + ".filter(e => e.getBoundingClientRect().right > innerWidth)"
-                  + ".map(e => e.outerHTML.slice(0, 99))]");
-      List<?> widths = (List<?>) tooWide;
-      assertEquals(2, widths.size(), page + widths);
-      assertTrue((long) widths.get(1) <= (long) widths.get(0), page + widths);
+      titles.add((String) browser.run("return document.title"));
+      descriptions.add(content("name=description"));
+      assertEquals(content("property='og:description'"), content("name=description"), page);
+      assertEquals(browser.run("return document.title"), content("property='og:title'"), page);
+      assertEquals("en", browser.run("return document.documentElement.lang"), page);
+      String icon = (String) browser.run("return document.querySelector('link[rel=icon]').href");
+      assertTrue(Files.isRegularFile(server.file(URI.create(icon))), icon);
+      List<String> levels =
+          browser.list("return [...document.querySelectorAll('h1,h2,h3,h4')].map(h => h.tagName)");
+      assertEquals(1, levels.stream().filter("H1"::equals).count(), page + levels);
+      for (int i = 1; i < levels.size(); i++) {
+        assertTrue(level(levels.get(i)) <= level(levels.get(i - 1)) + 1, page + levels);
+      }
     }
+    assertEquals(PAGES.size(), titles.size(), titles::toString);
+    assertEquals(PAGES.size(), descriptions.size(), descriptions::toString);
+    descriptions.forEach(it -> assertTrue(it.length() > 60 && it.length() < 200, it));
+  }
+
+  /** Contrast, names, roles, order of headings and more, as axe-core checks them. */
+  @ParameterizedTest
+  @CsvSource({"390, false", "390, true", "1100, false", "1100, true"})
+  void axeFindsNothing(int width, boolean dark) throws Exception {
+    String axe = Project.read("docs/node_modules/axe-core/axe.min.js");
+    List<String> pages = new ArrayList<>(PAGES);
+    pages.add("/404.html");
+    for (String page : pages) {
+      browser.showOn(width, 900, dark);
+      open(page);
+      browser.run(axe);
+      browser.run("axe.run().then(it => { window.found = it.violations })");
+      browser.await("return window.found !== undefined");
+      List<String> found =
+          browser.list(
+              "return window.found.map(it => it.id + ': '"
+                  + " + it.nodes.slice(0, 3).map(node => node.html.slice(0, 150)).join(' | '))");
+      assertEquals(List.of(), found, page);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {390, 1100, 1280, 1400})
+  void nothingIsCutOff(int width) throws InterruptedException {
+    for (String page : PAGES) {
+      for (String mode : MODES) {
+        browser.showOn(width, 900, false);
+        open(page);
+        choose(mode);
+        assertEquals(
+            List.of(),
+            browser.list(
+                "return [...document.querySelectorAll('.vp-doc > div > *, .vp-doc td, .VPNav')]"
+                    + ".filter(e => e.getBoundingClientRect().right > innerWidth)"
+                    + ".map(e => e.outerHTML.slice(0, 99))"),
+            page);
+        // On a phone, code and output scroll to the side.
+        String blocks = width < 1000 ? "sh" : "java";
+        assertEquals(
+            List.of(),
+            browser.list(
+                "return [...document.querySelectorAll('.language-"
+                    + blocks
+                    + " pre')]"
+                    + ".filter(e => !e.closest('details') && e.scrollWidth > e.clientWidth)"
+                    + ".map(e => e.textContent.slice(0, 99))"),
+            page);
+        assertEquals(
+            0L,
+            browser.run(
+                "return [...document.querySelectorAll('.vp-doc button.copy')]"
+                    + ".filter(e => getComputedStyle(e).opacity !== '1').length"),
+            page);
+      }
+    }
+  }
+
+  /** A finger that moves over a block must scroll the page, not the block. */
+  @Test
+  void nothingTrapsTheFingerOnAPhone() throws InterruptedException {
+    for (String page : PAGES) {
+      browser.showOn(390, 844, false);
+      open(page);
+      browser.run("document.querySelectorAll('details').forEach(it => { it.open = true })");
+      assertEquals(
+          List.of(),
+          browser.list(
+              "return [...document.querySelectorAll('.vp-doc, .vp-doc *')].filter(e =>"
+                  + " e.tagName === 'IFRAME' ? e.offsetHeight > 0"
+                  + " : /auto|scroll/.test(getComputedStyle(e).overflowY)"
+                  + " && e.scrollHeight > e.clientHeight + 1)"
+                  + ".map(e => e.outerHTML.slice(0, 99))"),
+          page);
+    }
+  }
+
+  @Test
+  void theUrlOfACloudClusterIsCarriedIntoTheCommandsAndLeavesTheTabNot() throws Exception {
+    String url = "postgresql://jane:it's@cool-cat-1.example:26257/defaultdb?sslmode=verify-full";
+    String quoted = "--url='" + url.replace("'", "'\\''") + "'";
+    open("/tutorial.html");
+    choose("Cloud");
+    browser.requests();
+    int commands = copiesWith("cluster.example.com").size();
+    assertTrue(commands > 1, "commands: " + commands);
+    browser.find(".cluster-url input").get(0).sendKeys(url);
+    assertEquals(commands, copiesWith(quoted).size());
+    assertEquals(List.of(), copiesWith("cluster.example.com"));
+    choose("Secure");
+    choose("Cloud");
+    assertEquals(commands, copiesWith(quoted).size());
+    assertEquals(List.of(), browser.requests());
+    assertEquals(
+        true, browser.run("return !JSON.stringify({...localStorage}).includes('cool-cat')"));
+
+    browser.find(".cluster-url input").get(0).clear();
+    browser.find(".cluster-url input").get(0).sendKeys("postgresql://jane:<PASSWORD>@host/bank");
+    String hint = browser.find(".cluster-url [role=status]").get(0).getText();
+    assertTrue(hint.startsWith("Replace the part in angle brackets"), hint);
+    assertEquals(commands, copiesWith("cluster.example.com").size());
+  }
+
+  @Test
+  void aMissingPageLeadsOn() throws InterruptedException {
+    open("/404.html");
+    assertEquals("This page does not exist", browser.find("h1").get(0).getText());
+    assertTrue(browser.find(".not-found a").size() > 3);
+    assertEquals(List.of(), browser.console());
+  }
+
+  private static List<String> copiesWith(String text) throws InterruptedException {
+    return copies("div.language-sh").stream().filter(command -> command.contains(text)).toList();
+  }
+
+  private static String content(String attribute) {
+    return (String)
+        browser.run("return document.querySelector(\"meta[" + attribute + "]\").content");
+  }
+
+  private static int level(String heading) {
+    return heading.charAt(1) - '0';
   }
 
   private static void open(String page) throws InterruptedException {

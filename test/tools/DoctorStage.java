@@ -67,7 +67,7 @@ final class DoctorStage implements AutoCloseable {
   private final TemporaryDirectory directory = TemporaryDirectory.create("doctor-");
   private final Path certs = directory.directory("certs");
   private final Path tools = directory.directory("tools");
-  private final Map<DoctorCase.Place, LocalCluster> servers = new EnumMap<>(DoctorCase.Place.class);
+  private final Map<DoctorCase.Place, Postgres> servers = new EnumMap<>(DoctorCase.Place.class);
   private final Map<DoctorCase.Place, Door> doors = new EnumMap<>(DoctorCase.Place.class);
   private final Map<Integer, Server> serversByPort = new HashMap<>();
   private final List<AutoCloseable> toClose = new ArrayList<>();
@@ -253,10 +253,10 @@ final class DoctorStage implements AutoCloseable {
   }
 
   /** A server that lets in by certificate or, insecure, anyone. */
-  LocalCluster server(DoctorCase.Place place) throws IOException {
+  Postgres server(DoctorCase.Place place) throws IOException {
     if (!servers.containsKey(place)) {
-      LocalCluster.Builder shape = LocalCluster.builder();
-      LocalCluster server =
+      Postgres.Builder shape = Postgres.builder();
+      Postgres server =
           switch (place) {
             case SECURE -> shape.certs(certs).start();
             case WITH_PASSWORD -> shape.certs(certs).password(PASSWORD).start();
@@ -379,7 +379,7 @@ final class DoctorStage implements AutoCloseable {
 
   /** A port where a certificate of the case's own is shown, until another takes its place. */
   private int front(DoctorCase played) throws IOException {
-    LocalCluster server = server(DoctorCase.Place.SHOWING);
+    Postgres server = server(DoctorCase.Place.SHOWING);
     Certificates.Leaf leaf = authority.node(played.shownNames.toArray(String[]::new));
     var shown = new AtomicReference<>(ManInTheMiddle.showing(played.shown.apply(leaf), server));
     front = shown;
@@ -483,12 +483,12 @@ final class DoctorStage implements AutoCloseable {
   private int start(List<String> words) throws IOException {
     String address = option(words, "--listen-addr") + option(words, "--port");
     int port = Integer.parseInt(address.replaceFirst(".*:", ""));
-    LocalCluster.Builder shape = LocalCluster.builder().port(port);
+    Postgres.Builder shape = Postgres.builder().port(port);
     if (!option(words, "--certs-dir").isEmpty()) {
       shape.certs(Path.of(option(words, "--certs-dir")));
     }
     String now = System.setProperty("user.home", home);
-    LocalCluster server = shape.start();
+    Postgres server = shape.start();
     System.setProperty("user.home", now);
     toClose.add(server);
     serversByPort.put(port, server);

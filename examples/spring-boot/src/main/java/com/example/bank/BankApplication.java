@@ -1,7 +1,10 @@
 package com.example.bank;
 
+import com.example.bank.BankInsecure.Session;
+import java.time.Duration;
 import javax.sql.DataSource;
 import org.jdbi.v3.core.Jdbi;
+import org.springframework.boot.ApplicationRunner;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 import org.springframework.context.annotation.Bean;
@@ -17,5 +20,19 @@ public class BankApplication {
   @Bean
   Jdbi jdbi(DataSource dataSource) {
     return Jdbi.create(dataSource);
+  }
+
+  /** Creates the accounts 1 and 2, unless they exist. */
+  @Bean
+  ApplicationRunner createAccounts(Jdbi jdbi) {
+    return arguments -> {
+      try (Session session = new Session(jdbi, Duration.ofMinutes(1), System.err::println)) {
+        BankInsecure.createTables(session);
+        long[] ids = {1, 2};
+        long[] balances = {1_000, 250};
+        String lookup = "SELECT * FROM accounts WHERE id = 1";
+        session.commit(lookup, handle -> BankInsecure.insertAccounts(handle, ids, balances));
+      }
+    };
   }
 }

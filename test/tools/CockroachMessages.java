@@ -10,7 +10,8 @@ final class CockroachMessages {
       List.of(
           seen(
               "… SCRAM PBKDF2 iterations, which exceeds the client-side limit of 100,000…",
-              "CockroachDB 22.1 stores passwords with 119,680 iterations; pgjdbc's limit is 100,000.",
+              "CockroachDB 22.1 stores passwords with 119,680 iterations; pgjdbc's limit is"
+                  + " 100,000.",
               "Add `scramMaxIterations=1000000` to the URL. The samples set it."),
           seen(
               "Received fatal alert: bad_certificate",
@@ -58,8 +59,8 @@ final class CockroachMessages {
           new DoctorCase.Row(
               "unsupported startup parameter: options",
               "A PgBouncer stands in front of the database.",
-              "Add `ignore_startup_parameters = extra_float_digits, options` to `pgbouncer.ini`, and"
-                  + " set `default_transaction_isolation` of the database to `serializable`.",
+              "Add `ignore_startup_parameters = extra_float_digits, options` to `pgbouncer.ini`,"
+                  + " and set `default_transaction_isolation` of the database to `serializable`.",
               "Seen with PgBouncer 1.18 and the PostgreSQL stand-in."),
           notSeen(
               "sorry, too many clients already",

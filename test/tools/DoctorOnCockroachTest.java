@@ -100,8 +100,9 @@ class DoctorOnCockroachTest {
             .asSuperuser("bank")
             .withHandle(
                 root ->
-                    root.select("SELECT value FROM crdb_internal.node_runtime_info"
-                            + " WHERE component = 'UI' AND field = 'URL'")
+                    root.select(
+                            "SELECT value FROM crdb_internal.node_runtime_info"
+                                + " WHERE component = 'UI' AND field = 'URL'")
                         .mapTo(String.class)
                         .one());
     String url = "--url=postgresql://maxroach@localhost:" + URI.create(address).getPort() + "/bank";
@@ -137,8 +138,7 @@ class DoctorOnCockroachTest {
     return stage.doctor("--url=" + of("maxroach"), "--certs-dir=" + folder.path());
   }
 
-  private static void assertBroken(
-      DoctorStage.Run run, String check, String seen, String advice) {
+  private static void assertBroken(DoctorStage.Run run, String check, String seen, String advice) {
     assertEquals(5, run.status(), run::toString);
     String first = run.checks().get(0);
     assertTrue(first.startsWith("✗ " + check + " ") && first.contains(seen), run::toString);

@@ -234,6 +234,11 @@ final class DoctorStage implements AutoCloseable {
   }
 
   Run doctor(String... arguments) {
+    return doctor(environment, false, arguments);
+  }
+
+  /** Runs the doctor with these variables. */
+  static Run doctor(Map<String, String> environment, boolean isTerminal, String... arguments) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     ByteArrayOutputStream err = new ByteArrayOutputStream();
     int status =
@@ -241,7 +246,7 @@ final class DoctorStage implements AutoCloseable {
             new PrintStream(out, true, StandardCharsets.UTF_8),
             new PrintStream(err, true, StandardCharsets.UTF_8),
             environment,
-            false,
+            isTerminal,
             arguments);
     return new Run(
         status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));

@@ -82,7 +82,8 @@ final class DoctorTable {
             .row(
                 "Connection refused",
                 "Nothing listens on that port.",
-                "Start the server, or correct the host and the port. A URL without a port means 26257."),
+                "Start the server, or correct the host and the port. A URL without a port means"
+                    + " 26257."),
         error("nothing listens, of a secure cluster")
             .at(DoctorCase.Place.NOTHING)
             .names("host", "localhost:{port}: Connection refused")
@@ -103,8 +104,7 @@ final class DoctorTable {
                 "one of two hosts is no database",
                 "--url=postgresql://maxroach@localhost:{port},localhost:{web}/bank")
             .names("protocol", "localhost:{web} speaks HTTP, not PostgreSQL's protocol: HTTP/1.1…")
-            .fixedWith(
-                "…orrect the…URL: CockroachDB takes SQL on 26257.", URL),
+            .fixedWith("…orrect the…URL: CockroachDB takes SQL on 26257.", URL),
         error("an unknown host", "--url=postgresql://maxroach@no-such-host.invalid:{port}/bank")
             .names("host", "no-such-host.invalid:{port}: the name is not known")
             .fixedWith("Correct the host in the URL.", URL)
@@ -114,13 +114,16 @@ final class DoctorTable {
                 "Correct the host in the URL."),
         error("never answers")
             .at(DoctorCase.Place.SILENT)
-            .names("protocol", "localhost:{port} accepts connections, and says nothing: Read timed out")
-            .advises("Look at the server: it hangs, waits for \"cockroach init\", or is no database.")
+            .names(
+                "protocol",
+                "localhost:{port} accepts connections, and says nothing: Read timed out")
+            .advises(
+                "Look at the server: it hangs, waits for \"cockroach init\", or is no database.")
             .row(
                 "… timed out",
                 "Something listens there, and does not answer.",
-                "Check that it is a database, and the firewall. A node that waits for `cockroach init`"
-                    + " is silent, too."),
+                "Check that it is a database, and the firewall. A node that waits for `cockroach"
+                    + " init` is silent, too."),
         error("takes forever to shake hands")
             .at(DoctorCase.Place.SLOW)
             .names("protocol", "localhost:{port} was not ready after 10 s")
@@ -170,11 +173,9 @@ final class DoctorTable {
                 "Use `BankInsecure.java`, or a URL with `?sslmode=disable` for `bank-load`."),
         error("a server with nothing but TLS", PLAIN)
             .names("protocol", "…no encryption…")
-            .fixedWith("That cluster is secure. Ask for encryption:…", URL, "--certs-dir={folder}/certs")
-            .row(
-                "… no encryption",
-                "The cluster is secure.",
-                "Use `BankSecure.java`."),
+            .fixedWith(
+                "That cluster is secure. Ask for encryption:…", URL, "--certs-dir={folder}/certs")
+            .row("… no encryption", "The cluster is secure.", "Use `BankSecure.java`."),
         error("too many connections")
             .database("ALTER DATABASE {database} CONNECTION LIMIT 0")
             .names("login", "…too many connections…53300…")
@@ -198,7 +199,10 @@ final class DoctorTable {
                 "The server's certificate is by another CA than `ca.crt`.",
                 "Copy `ca.crt` from a node of that cluster."));
     cases.add(
-        missingAuthority("no CA", "CA", "there is no …ca.crt, and Java does not trust CN=Cockroach CA, O=Cockroach")
+        missingAuthority(
+                "no CA",
+                "CA",
+                "there is no …ca.crt, and Java does not trust CN=Cockroach CA, O=Cockroach")
             .without(AUTHORITY)
             .row(
                 "unable to find valid certification path to requested target",
@@ -251,13 +255,17 @@ final class DoctorTable {
 
   private static List<DoctorCase> servers2() {
     return List.of(
-        badServer("an expired certificate of the server", "bad certificate: it expired at …; the clock here says …")
+        badServer(
+                "an expired certificate of the server",
+                "bad certificate: it expired at …; the clock here says …")
             .showing(leaf -> leaf.expired(), "localhost")
             .row(
                 "NotAfter: …",
                 "The server's certificate has expired, or is not valid yet.",
                 "Run `cockroach cert create-node`, or correct the clock."),
-        badServer("a certificate of tomorrow of the server", "bad certificate: it is valid from …; the clock here says …")
+        badServer(
+                "a certificate of tomorrow of the server",
+                "bad certificate: it is valid from …; the clock here says …")
             .showing(leaf -> leaf.notYetValid(), "localhost")
             .row(
                 "NotBefore: …",
@@ -410,7 +418,9 @@ final class DoctorTable {
                 "The key is in a form that pgjdbc does not read, or has a password.",
                 "Convert it: `openssl pkcs8 -topk8 -nocrypt -outform DER`, into another file."));
     cases.add(
-        badKey("of an elliptic curve, in PKCS#8", "…key is PKCS#8 (EC in PEM), which pgjdbc does not read")
+        badKey(
+                "of an elliptic curve, in PKCS#8",
+                "…key is PKCS#8 (EC in PEM), which pgjdbc does not read")
             .certs(
                 (certs, ca) ->
                     ca.client("maxroach")
@@ -418,14 +428,18 @@ final class DoctorTable {
                         .write(certs, Certificates.KeyFormat.PKCS8_PEM))
             .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
     cases.add(
-        badKey("with a password", "…key is encrypted (PEM with a password), which pgjdbc does not read")
+        badKey(
+                "with a password",
+                "…key is encrypted (PEM with a password), which pgjdbc does not read")
             .shell(
                 "cd certs && openssl pkcs8 -topk8 -in client.maxroach.key -passout pass:geheim"
                     + " -out new && cat new > client.maxroach.key && rm new")
             .typing("geheim\n")
             .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
     cases.add(
-        badKey("with a password, in PKCS#1", "…key is encrypted (PEM with a password), which pgjdbc does not read")
+        badKey(
+                "with a password, in PKCS#1",
+                "…key is encrypted (PEM with a password), which pgjdbc does not read")
             .shell(
                 "cd certs && openssl rsa -traditional -aes128 -in client.maxroach.key"
                     + " -passout pass:geheim -out new && cat new > client.maxroach.key && rm new")
@@ -447,7 +461,8 @@ final class DoctorTable {
         withPassword("wrong in the URL", "login", "…password authentication failed…")
             .given("--url=postgresql://maxroach:geheim@localhost:{port}/bank")
             .fixedWith(
-                "Correct the password in the URL, PGPASSWORD or ~/.pgpass. Or the user is missing,…",
+                "Correct the password in the URL, PGPASSWORD or ~/.pgpass. Or the user is"
+                    + " missing,…",
                 "--url=postgresql://maxroach:"
                     + DoctorStage.ENCODED_PASSWORD
                     + "@localhost:{port}/bank")
@@ -532,7 +547,10 @@ final class DoctorTable {
                 "REVOKE ALL ON DATABASE {database} FROM maxroach")
             .names("login", "…permission denied for database…")
             .fixedBy(SQL)
-            .row("… permission denied for …", "The user has no right there.", "Run `GRANT` as root."),
+            .row(
+                "… permission denied for …",
+                "The user has no right there.",
+                "Run `GRANT` as root."),
         noRight("to create tables", "no right to CREATE on SCHEMA public")
             .database("REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
         noRight("to use the schema", "no right to USAGE on SCHEMA public")

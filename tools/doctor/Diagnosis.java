@@ -69,20 +69,21 @@ final class Diagnosis {
 
   private void examine() {
     readUrl();
-    List<Host> hosts = examination.hostsThatPass(hosts(), inTime(this::reach));
+    List<Host> hosts = examination.hostsThatPass(hosts(), inTime("host", this::reach));
     secure = wantsEncryption(hosts);
     fixes.useHost(hosts.get(0), secure);
-    hosts = examination.hostsThatPass(hosts, inTime(this::checkProtocol));
+    hosts = examination.hostsThatPass(hosts, inTime("protocol", this::checkProtocol));
     requireExpandedFolder();
     RuntimeException unusable = prepare();
-    hosts = examination.hostsThatPass(hosts, inTime(host -> logIn(host, unusable)));
+    hosts = examination.hostsThatPass(hosts, inTime("login", host -> logIn(host, unusable)));
     use(hosts);
-    inTime(this::checkDatabase).accept(hosts.get(0));
+    inTime("database", this::checkDatabase).accept(hosts.get(0));
   }
 
   /** Lets a step take no longer than the host's time. */
-  private static Consumer<Host> inTime(Consumer<Host> step) {
+  private static Consumer<Host> inTime(String check, Consumer<Host> step) {
     return host -> {
+      host.check = check;
       try {
         host.deadline.run(() -> step.accept(host));
       } catch (TimeoutException e) {
@@ -103,8 +104,7 @@ final class Diagnosis {
     boolean isGiven = text != null && !text.isBlank();
     DoctorUrl whole = new DoctorUrl(isGiven ? text.strip() : DoctorUrl.DEFAULT);
     settings =
-        UrlFindings.read(whole)
-            .orElseThrow(() -> UrlFindings.explain(whole, folder, environment));
+        UrlFindings.read(whole).orElseThrow(() -> UrlFindings.explain(whole, folder, environment));
     url = whole.withoutPasswords();
     fixes = new Fixes(url, folder, settings, environment);
     String mode = settings.getProperty("sslmode", "verify-full");
@@ -257,7 +257,6 @@ final class Diagnosis {
   }
 
   private void logIn(Host host, RuntimeException unusable) {
-    host.check = "login";
     if (unusable != null) {
       explainFiles(host, false);
       clientChecks.check();
@@ -392,7 +391,6 @@ final class Diagnosis {
   // ---- Database ----
 
   private void checkDatabase(Host host) {
-    host.check = "database";
     try (Handle handle = connect(host)) {
       new DatabaseChecks(examination, fixes, handle, settings).check();
     } catch (JdbiException | SQLException e) {

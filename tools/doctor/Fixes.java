@@ -85,8 +85,7 @@ final class Fixes {
   /** Runs the doctor with the CA in another folder. */
   String authorityIn(Path other) {
     boolean isInUrl = isAuthorityInUrl();
-    DoctorUrl changed =
-        isInUrl ? url.with("sslrootcert", other.resolve("ca.crt").toString()) : url;
+    DoctorUrl changed = isInUrl ? url.with("sslrootcert", other.resolve("ca.crt").toString()) : url;
     return jbang("bank-doctor", changed, isInUrl ? folder : other.toString());
   }
 
@@ -98,7 +97,9 @@ final class Fixes {
   /** Runs the doctor with the values of variables that the shell did not replace. */
   String expanded() {
     String files =
-        folder == null ? null : DoctorUrl.expand(folder, environment).replaceFirst("^~(?=/|$)", home());
+        folder == null
+            ? null
+            : DoctorUrl.expand(folder, environment).replaceFirst("^~(?=/|$)", home());
     return jbang("bank-doctor", new DoctorUrl(DoctorUrl.expand("" + url, environment)), files);
   }
 
@@ -177,8 +178,7 @@ final class Fixes {
     String named = statements.replace("{user}", identifier(user));
     named = named.replace("{database}", identifier(database));
     String command = "cockroach sql %s --host=%s%s --execute=%s";
-    return command.formatted(
-        secure ? files() : "--insecure", quote(host), where, quote(named));
+    return command.formatted(secure ? files() : "--insecure", quote(host), where, quote(named));
   }
 
   private String files() {

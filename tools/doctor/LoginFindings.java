@@ -65,8 +65,7 @@ final class LoginFindings {
             "protocol",
             "That cluster is secure. Ask for encryption:",
             any -> fixes.with("sslmode", "verify-full"));
-    return Stream.concat(Stream.of(encryption), rules().stream())
-        .toList();
+    return Stream.concat(Stream.of(encryption), rules().stream()).toList();
   }
 
   private List<Rule> rules() {
@@ -88,7 +87,8 @@ final class LoginFindings {
             any -> ""),
         new Rule(
             ".*",
-            "(?:no such database: |bouncer config error|pgbouncer cannot connect|server_login_retry|server login has been failing).*",
+            "(?:no such database: |bouncer config error|pgbouncer cannot"
+                + " connect|server_login_retry|server login has been failing).*",
             "database",
             "A PgBouncer is there. Correct its [databases], or start the server behind it.",
             any -> ""),
@@ -113,7 +113,8 @@ final class LoginFindings {
             any -> ""),
         new Rule(
             "53300|53400|08...|",
-            "(?:too many|remaining connection slots|connection limit|max_client_conn|no more connections).*",
+            "(?:too many|remaining connection slots|connection limit|max_client_conn|no more"
+                + " connections).*",
             "login",
             "Close other connections, wait for that, or allow more.",
             any -> ""),
@@ -131,12 +132,7 @@ final class LoginFindings {
             "The server and this Java have no version of TLS in common. Update the older one.",
             any -> ""),
         // The database.
-        new Rule(
-            "3D000|3F000|42602",
-            "",
-            "database",
-            root,
-            any -> fixes.createBank()),
+        new Rule("3D000|3F000|42602", "", "database", root, any -> fixes.createBank()),
         // The user.
         new Rule(".*", "role .* does not exist", "login", root, any -> fixes.createUser()),
         new Rule(

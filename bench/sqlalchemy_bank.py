@@ -149,11 +149,11 @@ def main():
     ports = options.ports.split(",")
     sessions = [connect(port, -(-options.workers // len(ports))) for port in ports]
     account_ids = [(i + 1) * 1_000_000_007 for i in range(options.accounts)]
-    measure(sessions, account_ids, options.workers, options.warm_up)
-    print("ready", flush=True)
-    sys.stdin.readline()
-    print(measure(sessions, account_ids, options.workers, options.seconds), flush=True)
-    sys.stdin.read()
+    while sys.stdin.readline():
+        measure(sessions, account_ids, options.workers, options.warm_up)
+        print("ready", flush=True)
+        sys.stdin.readline()
+        print(measure(sessions, account_ids, options.workers, options.seconds), flush=True)
 
 
 main()

@@ -123,12 +123,13 @@ public final class BankBench implements Callable<Integer> {
       for (Setting setting : settings(kind)) {
         measure(results, kind, setting);
         System.out.println(results.table(kind, setting));
+        if (write) {
+          // What took long to measure is not lost if what follows fails.
+          results.write(Path.of("bench"));
+        }
       }
     }
     System.out.println(results.machine());
-    if (write) {
-      results.write(Path.of("bench"));
-    }
     return results.faults().isEmpty() ? 0 : 1;
   }
 
@@ -171,9 +172,7 @@ public final class BankBench implements Callable<Integer> {
     if (quick) {
       return List.of(Setting.TYPICAL);
     }
-    return kind == BenchDatabase.Kind.COCKROACH
-        ? Setting.ALL
-        : Setting.ALL.stream().filter(setting -> setting.workers() > 1).toList();
+    return kind == BenchDatabase.Kind.COCKROACH ? Setting.ALL : Setting.MAIN;
   }
 
   private List<Entry> entries(BenchDatabase.Kind kind) {

@@ -66,6 +66,10 @@ final class BenchDatabase implements AutoCloseable {
     BenchDatabase database = new BenchDatabase(kind, ports, cluster);
     try {
       cluster.start();
+      if (cluster instanceof CockroachCluster nodes) {
+        // Copying data to other nodes would slow the first contenders down.
+        nodes.awaitReplication(Duration.ofMinutes(2));
+      }
       return database;
     } catch (IOException | RuntimeException e) {
       database.close();

@@ -70,6 +70,8 @@ def run_transaction(make_session, work):
             except DBAPIError as error:
                 if error.orig.pgcode != "40001":
                     raise
+                # What was only read would stay as it was, and be written back.
+                session.expire_all()
                 failed_attempts += 1
 
 

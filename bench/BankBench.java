@@ -7,10 +7,12 @@
 //SOURCES ../BankBasic.java
 //SOURCES ../BankInsecure.java
 //SOURCES ../test/servers/FaultProxy.java
+//SOURCES ../test/servers/TemporaryDirectory.java
 //SOURCES ../tools/LocalCluster.java
 //SOURCES BenchDatabase.java
 //SOURCES Chart.java
 //SOURCES Contender.java
+//SOURCES ContenderProcess.java
 //SOURCES LoadGenerator.java
 //SOURCES Measurement.java
 //SOURCES Pgbench.java
@@ -121,30 +123,36 @@ public final class BankBench implements Callable<Integer> {
       for (Setting setting : settings(kind)) {
         measure(results, kind, setting);
         System.out.println(results.table(kind, setting));
+        if (write) {
+          // What took long to measure is not lost if what follows fails.
+          results.write(Path.of("bench"));
+        }
       }
     }
     System.out.println(results.machine());
-    if (write) {
-      results.write(Path.of("bench"));
-    }
     return results.faults().isEmpty() ? 0 : 1;
   }
 
   /** Starts a new database, so that no setting suffers from what another has left there. */
   private void measure(Results results, BenchDatabase.Kind kind, Setting setting)
       throws IOException, InterruptedException {
+    List<ContenderProcess> contenders = new ArrayList<>();
     try (BenchDatabase database = BenchDatabase.start(kind)) {
       results.addVersion(kind, database.version());
-      List<Entry> entries = entries(kind);
+      for (Entry entry : entries(kind)) {
+        contenders.add(new ContenderProcess(entry, database, setting, seconds()));
+      }
       for (int round = 1; round <= rounds(); round++) {
-        for (Entry entry : entries) {
-          Run run = Run.of(kind, database, setting, entry, round, seconds());
+        for (ContenderProcess contender : contenders) {
+          Run run = contender.run(round);
           System.err.printf("round %d, %s%n", round, Results.line(run));
           results.add(run);
         }
-        // Nobody always runs after the same other one.
-        Collections.shuffle(entries);
+        // None always runs after the same other one.
+        Collections.shuffle(contenders);
       }
+    } finally {
+      contenders.forEach(ContenderProcess::close);
     }
   }
 
@@ -164,9 +172,7 @@ public final class BankBench implements Callable<Integer> {
     if (quick) {
       return List.of(Setting.TYPICAL);
     }
-    return kind == BenchDatabase.Kind.COCKROACH
-        ? Setting.ALL
-        : Setting.ALL.stream().filter(setting -> setting.workers() > 1).toList();
+    return kind == BenchDatabase.Kind.COCKROACH ? Setting.ALL : Setting.MAIN;
   }
 
   private List<Entry> entries(BenchDatabase.Kind kind) {

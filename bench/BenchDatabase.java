@@ -1,4 +1,3 @@
-import java.io.File;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.file.Files;
@@ -8,30 +7,31 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
-import org.jdbi.v3.core.Handle;
-import org.jdbi.v3.core.Jdbi;
-import org.jdbi.v3.core.JdbiException;
 
 /** A database that the contenders run on, in memory or with fsync off, on this machine. */
 final class BenchDatabase implements AutoCloseable {
 
   /** What can be measured. */
   enum Kind {
-    COCKROACH("CockroachDB, one node"),
-    COCKROACH3("CockroachDB, three nodes"),
-    POSTGRES("PostgreSQL");
+    COCKROACH("CockroachDB, one node", 1),
+    COCKROACH3("CockroachDB, three nodes", 3),
+    POSTGRES("PostgreSQL", 1);
 
     final String title;
+    private final int nodes;
 
-    Kind(String title) {
+    Kind(String title, int nodes) {
       this.title = title;
+      this.nodes = nodes;
     }
 
     /** Whether this machine has it. */
     boolean isHere() {
-      return this == POSTGRES || cockroach().findAny().isPresent();
+      return this == POSTGRES || CockroachCluster.binary().isPresent();
     }
 
     @Override
@@ -41,23 +41,34 @@ final class BenchDatabase implements AutoCloseable {
   }
 
   private static final BigDecimal BALANCE = BigDecimal.valueOf(1_000_000);
+  private static final Pattern PROCESS = Pattern.compile("process (\\d+)");
 
-  private final List<Integer> ports = new ArrayList<>();
-  private final List<Process> nodes = new ArrayList<>();
+  private final Kind kind;
+  private final List<Integer> ports;
+  private final Cluster cluster;
   private final List<FaultProxy> proxies = new ArrayList<>();
-  private final TemporaryDirectory directory = TemporaryDirectory.create("bench-");
-  private LocalCluster postgres;
-  private ProcessHandle postmaster;
 
-  private BenchDatabase() throws IOException {}
+  private BenchDatabase(Kind kind, List<Integer> ports, Cluster cluster) {
+    this.kind = kind;
+    this.ports = ports;
+    this.cluster = cluster;
+  }
 
-  static BenchDatabase start(Kind kind) throws IOException, InterruptedException {
-    BenchDatabase database = new BenchDatabase();
+  static BenchDatabase start(Kind kind) throws IOException {
+    List<Integer> ports = new ArrayList<>();
+    while (ports.size() < kind.nodes) {
+      ports.add(Cluster.freePort());
+    }
+    Cluster cluster =
+        kind == Kind.POSTGRES
+            ? PostgresStandIn.insecure(ports.get(0))
+            : new CockroachCluster(CockroachCluster.binary().orElseThrow(), ports, null, false);
+    BenchDatabase database = new BenchDatabase(kind, ports, cluster);
     try {
-      switch (kind) {
-        case COCKROACH -> database.startCockroach(1);
-        case COCKROACH3 -> database.startCockroach(3);
-        case POSTGRES -> database.startPostgres();
+      cluster.start();
+      if (cluster instanceof CockroachCluster nodes) {
+        // Copying data to other nodes would slow the first contenders down.
+        nodes.awaitReplication(Duration.ofMinutes(2));
       }
       return database;
     } catch (IOException | RuntimeException e) {
@@ -66,72 +77,8 @@ final class BenchDatabase implements AutoCloseable {
     }
   }
 
-  private void startPostgres() throws IOException {
-    postgres = LocalCluster.insecure();
-    ports.add(postgres.port());
-    try (BankInsecure.Session session = session()) {
-      long backend = session.run(h -> h.select("SELECT pg_backend_pid()").mapTo(long.class).one());
-      postmaster = ProcessHandle.of(backend).orElseThrow().parent().orElseThrow();
-    }
-  }
-
-  private void startCockroach(int count) throws IOException, InterruptedException {
-    for (int node = 0; node < count; node++) {
-      ports.add(Server.freePort());
-    }
-    String addresses = String.join(",", ports.stream().map(port -> "localhost:" + port).toList());
-    for (int port : ports) {
-      List<String> command = new ArrayList<>(List.of(cockroach().findAny().orElseThrow()));
-      command.addAll(
-          count == 1 ? List.of("start-single-node") : List.of("start", "--join=" + addresses));
-      command.add("--insecure");
-      command.add("--store=type=mem,size=1GiB");
-      command.add("--listen-addr=localhost:" + port);
-      command.add("--http-addr=localhost:0");
-      nodes.add(process(command));
-    }
-    while (count > 1 && process(initialize()).waitFor() != 0) {
-      Thread.sleep(200);
-    }
-    createBank(System.nanoTime() + Duration.ofMinutes(1).toNanos());
-  }
-
-  private List<String> initialize() {
-    String cockroach = cockroach().findAny().orElseThrow();
-    return List.of(cockroach, "init", "--insecure", "--host=localhost:" + ports.get(0));
-  }
-
-  private Process process(List<String> command) throws IOException {
-    ProcessBuilder builder = new ProcessBuilder(command).directory(directory.path().toFile());
-    builder.environment().put("COCKROACH_SKIP_ENABLING_DIAGNOSTIC_REPORTING", "true");
-    builder.redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD);
-    return builder.start();
-  }
-
-  private void createBank(long deadline) throws InterruptedException {
-    Jdbi jdbi =
-        Jdbi.create(
-            "jdbc:postgresql://localhost:" + ports.get(0) + "/defaultdb?user=root&sslmode=disable");
-    while (true) {
-      try (Handle root = jdbi.open()) {
-        root.execute("CREATE USER IF NOT EXISTS maxroach");
-        root.execute("CREATE DATABASE IF NOT EXISTS bank");
-        root.execute("ALTER DATABASE bank OWNER TO maxroach");
-        return;
-      } catch (JdbiException e) {
-        if (System.nanoTime() > deadline) {
-          throw e;
-        }
-        Thread.sleep(200);
-      }
-    }
-  }
-
-  private static Stream<String> cockroach() {
-    return Stream.of(System.getenv("PATH").split(File.pathSeparator))
-        .map(folder -> new File(folder, "cockroach"))
-        .filter(File::canExecute)
-        .map(File::getPath);
+  Kind kind() {
+    return kind;
   }
 
   /** Where clients connect: to the database, or to a proxy that adds latency. */
@@ -211,11 +158,14 @@ final class BenchDatabase implements AutoCloseable {
     return ticks / 100;
   }
 
-  /** The nodes, or PostgreSQL's processes, of which the parent of the others is the last. */
+  /** The nodes; or PostgreSQL's processes, of which the parent of the others is the last. */
   private List<ProcessHandle> processes() {
-    return postmaster == null
-        ? nodes.stream().map(Process::toHandle).toList()
-        : Stream.concat(postmaster.children(), Stream.of(postmaster)).toList();
+    return cluster.nodes().stream()
+        .map(PROCESS::matcher)
+        .filter(Matcher::find)
+        .flatMap(matcher -> ProcessHandle.of(Long.parseLong(matcher.group(1))).stream())
+        .flatMap(process -> Stream.concat(process.children(), Stream.of(process)))
+        .toList();
   }
 
   /** A process's own time, and that of its children that have ended; none if it has ended. */
@@ -234,12 +184,6 @@ final class BenchDatabase implements AutoCloseable {
   @Override
   public void close() {
     proxies.forEach(FaultProxy::close);
-    // Their data is in memory: nothing is worth draining.
-    nodes.forEach(Process::destroyForcibly);
-    nodes.forEach(node -> node.onExit().join());
-    if (postgres != null) {
-      postgres.close();
-    }
-    directory.close();
+    cluster.close();
   }
 }

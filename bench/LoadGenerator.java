@@ -4,6 +4,8 @@
 //SOURCES Transfers.java
 
 import com.sun.management.OperatingSystemMXBean;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,9 +21,8 @@ import picocli.CommandLine.Option;
 
 /**
  * A contender in Java, in a process of its own: each worker is a thread with its own connection.
- * Prints "ready" after the warm-up, measures once it reads a byte, prints the result, and keeps its
- * connections until its standard input ends. So whoever starts it can look at the database before
- * and after.
+ * For each line that it reads it warms up, prints "ready", reads another line, measures, and prints
+ * the result. So whoever starts it can look at the database before and after.
  */
 final class LoadGenerator implements Callable<Integer> {
 
@@ -71,12 +72,14 @@ final class LoadGenerator implements Callable<Integer> {
       connected.add(Transfers.connect(contender, statement, url));
     }
     ExecutorService threads = Executors.newFixedThreadPool(workers);
-    measure(threads, warmUpSeconds);
-    System.out.println("ready");
-    System.in.read();
-    System.out.println(measure(threads, seconds).line());
+    BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
+    while (in.readLine() != null) {
+      measure(threads, warmUpSeconds);
+      System.out.println("ready");
+      in.readLine();
+      System.out.println(measure(threads, seconds).line());
+    }
     threads.shutdown();
-    System.in.readAllBytes();
     return 0;
   }
 

@@ -2,8 +2,10 @@
 //SOURCES LoadGenerator.java
 //SOURCES Measurement.java
 
+import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,15 +43,17 @@ final class Pgbench implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
+    BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
     try (TemporaryDirectory created = TemporaryDirectory.create("pgbench-")) {
       directory = created;
       Files.writeString(directory.path().resolve("transfer.sql"), script());
-      measure(warmUpSeconds);
-      System.out.println("ready");
-      System.in.read();
-      System.out.println(measure(seconds).line());
+      while (in.readLine() != null) {
+        measure(warmUpSeconds);
+        System.out.println("ready");
+        in.readLine();
+        System.out.println(measure(seconds).line());
+      }
     }
-    System.in.readAllBytes();
     return 0;
   }
 

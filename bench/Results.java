@@ -1,6 +1,7 @@
 import com.sun.management.OperatingSystemMXBean;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
@@ -23,6 +24,13 @@ final class Results {
 
   private final Map<BenchDatabase.Kind, String> versions = new EnumMap<>(BenchDatabase.Kind.class);
   private final List<Run> runs = new ArrayList<>();
+  private final String commit;
+
+  /** Begins without runs; what is measured is the commit of this moment. */
+  Results() throws IOException {
+    Process git = new ProcessBuilder("git", "describe", "--always", "--dirty").start();
+    commit = new String(git.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+  }
 
   void addVersion(BenchDatabase.Kind kind, String version) {
     versions.put(kind, version);
@@ -48,9 +56,7 @@ final class Results {
   }
 
   /** When, where and of which commit it was measured. */
-  String machine() throws IOException, InterruptedException {
-    Process git = new ProcessBuilder("git", "describe", "--always", "--dirty").start();
-    String commit = new String(git.getInputStream().readAllBytes()).strip();
+  String machine() throws IOException {
     var system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     return "%s: commit %s, %d cores, %d GiB of memory, %s, %s, Java %s, %s"
         .formatted(
@@ -156,12 +162,12 @@ final class Results {
   }
 
   /** Writes results.md and results.svg. */
-  void write(Path directory) throws IOException, InterruptedException {
+  void write(Path directory) throws IOException {
     Files.writeString(directory.resolve("results.md"), markdown());
     Files.writeString(directory.resolve("results.svg"), Chart.of(this));
   }
 
-  private String markdown() throws IOException, InterruptedException {
+  private String markdown() throws IOException {
     BenchDatabase.Kind kind = BenchDatabase.Kind.COCKROACH;
     Setting setting = Setting.TYPICAL;
     String tables =
@@ -192,8 +198,8 @@ final class Results {
     %s
     ## Results
 
-    The contenders run one after the other, round by round, in random order. Each run has new tables
-    and a process of its own, and begins with a second that does not count. A figure is the median of
+    The contenders run one after the other, round by round, in random order, each in a process that
+    stays. Each run has new tables, and begins with a second that does not count. A figure is the median of
     the rounds, with the smallest and the largest in parentheses. "BankInsecure's ratio" is
     BankInsecure's rate divided by this contender's in the same round. Times and counts are for each
     transfer. The server's CPU time includes what it does by itself. A failed attempt was rolled

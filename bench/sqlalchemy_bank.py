@@ -70,6 +70,8 @@ def run_transaction(make_session, work):
             except DBAPIError as error:
                 if error.orig.pgcode != "40001":
                     raise
+                # What was only read would stay as it was, and be written back.
+                session.expire_all()
                 failed_attempts += 1
 
 
@@ -149,11 +151,11 @@ def main():
     ports = options.ports.split(",")
     sessions = [connect(port, -(-options.workers // len(ports))) for port in ports]
     account_ids = [(i + 1) * 1_000_000_007 for i in range(options.accounts)]
-    measure(sessions, account_ids, options.workers, options.warm_up)
-    print("ready", flush=True)
-    sys.stdin.readline()
-    print(measure(sessions, account_ids, options.workers, options.seconds), flush=True)
-    sys.stdin.read()
+    while sys.stdin.readline():
+        measure(sessions, account_ids, options.workers, options.warm_up)
+        print("ready", flush=True)
+        sys.stdin.readline()
+        print(measure(sessions, account_ids, options.workers, options.seconds), flush=True)
 
 
 main()

@@ -41,10 +41,10 @@ class BankLoadGapTest {
       Bank bank = Watch.bankWithAccounts(server, 1_000);
       busy.forEach(Thread::start);
       String[] arguments = {
-        "--json", "--warm-up=1s", "--duration=6s", "--concurrency=4", "--url=" + bank.url()
+        "--json", "--warm-up=1s", "--duration=15s", "--concurrency=4", "--url=" + bank.url()
       };
       try (Script.Running running = Script.of("BankLoad", arguments).start()) {
-        Watch.of(bank).awaitTransfers(500);
+        Watch.of(bank).awaitTransfers(20);
         lockAccounts(bank, 1_200);
         Script.Result result = running.await();
         assertEquals(0, result.status(), result::toString);

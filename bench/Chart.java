@@ -1,116 +1,82 @@
-import de.erichseifert.vectorgraphics2d.Processors;
-import de.erichseifert.vectorgraphics2d.VectorGraphics2D;
-import de.erichseifert.vectorgraphics2d.util.PageSize;
-import java.awt.Color;
-import java.awt.Font;
-import java.awt.Paint;
-import java.awt.geom.Rectangle2D;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.text.DecimalFormat;
-import org.jfree.chart.ChartFactory;
-import org.jfree.chart.JFreeChart;
-import org.jfree.chart.labels.ItemLabelAnchor;
-import org.jfree.chart.labels.ItemLabelPosition;
-import org.jfree.chart.labels.StandardCategoryItemLabelGenerator;
-import org.jfree.chart.plot.CategoryPlot;
-import org.jfree.chart.plot.PlotOrientation;
-import org.jfree.chart.renderer.category.BarRenderer;
-import org.jfree.chart.renderer.category.StandardBarPainter;
-import org.jfree.chart.ui.RectangleInsets;
-import org.jfree.chart.ui.TextAnchor;
-import org.jfree.data.category.DefaultCategoryDataset;
+import java.util.List;
 
-/** Draws a bar for each contender's transfers a second, ours in colour and the peers in grey. */
+/**
+ * The rates on CockroachDB as an SVG: bars, sorted, with their spread, for light and dark pages.
+ */
 final class Chart {
 
-  private static final Color OURS = new Color(0x6933FF);
-  private static final Color PEERS = new Color(0xC8CCD4);
-  private static final Color TEXT = new Color(0x30343C);
+  private static final BenchDatabase.Kind KIND = BenchDatabase.Kind.COCKROACH;
   private static final int WIDTH = 720;
-  private static final int HEIGHT = 320;
+  private static final int TOP = 76;
+  private static final int ROW = 36;
+  private static final int BAR = 22;
+  private static final int LEFT = 190;
+  private static final int LONGEST = 440;
 
   private Chart() {}
 
-  static void write(Results results, Path file) throws IOException {
-    DefaultCategoryDataset rates = new DefaultCategoryDataset();
-    for (Run.Entrant entrant : Run.Entrant.values()) {
-      double rate =
-          results
-              .statistics(Run.Setting.TYPICAL, entrant, Run.Measurement::transfersPerSecond)
-              .median();
-      if (!Double.isNaN(rate)) {
-        rates.addValue(rate, "transfers a second", entrant.title);
-      }
+  static String of(Results results) {
+    List<String> contenders = results.contenders(KIND, Setting.TYPICAL);
+    double largest =
+        contenders.stream()
+            .mapToDouble(each -> results.rate(KIND, Setting.TYPICAL, each).maximum())
+            .max()
+            .orElse(1);
+    StringBuilder rows = new StringBuilder();
+    for (int i = 0; i < contenders.size(); i++) {
+      Statistics rate = results.rate(KIND, Setting.TYPICAL, contenders.get(i));
+      rows.append(row(contenders.get(i), rate, LONGEST / largest, TOP + i * ROW));
     }
-    JFreeChart chart =
-        ChartFactory.createBarChart(
-            "Transfers a second, made by %d workers at %d ms from the database"
-                .formatted(Run.Setting.TYPICAL.workers(), Run.Setting.TYPICAL.milliseconds()),
-            null,
-            null,
-            rates,
-            PlotOrientation.HORIZONTAL,
-            false,
-            false,
-            false);
-    style(chart);
-    VectorGraphics2D graphics = new VectorGraphics2D();
-    chart.draw(graphics, new Rectangle2D.Double(0, 0, WIDTH, HEIGHT));
-    ByteArrayOutputStream svg = new ByteArrayOutputStream();
-    Processors.get("svg")
-        .getDocument(graphics.getCommands(), new PageSize(WIDTH, HEIGHT))
-        .writeTo(svg);
-    // It names the one font that it was measured in; others have others of that width.
-    String fonts = "font-family:$1,Verdana,sans-serif;";
-    String text = svg.toString(StandardCharsets.UTF_8);
-    Files.writeString(file, text.replaceAll("font-family:(&quot;.*?&quot;);", fonts));
+    int height = TOP + contenders.size() * ROW + 34;
+    return """
+    <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %1$d %2$d" width="%1$d" height="%2$d" role="img">
+      <title>Transfers a second on %3$s, %6$s</title>
+      <style>
+        text { font: 14px system-ui, sans-serif; fill: #30343c }
+        .page { fill: #ffffff }
+        .bar { fill: #c3c8d1 }
+        .ours { fill: #6933ff }
+        .spread { stroke: #30343c; stroke-width: 1.5 }
+        @media (prefers-color-scheme: dark) {
+          text { fill: #e6e8ec }
+          .page { fill: #16181d }
+          .bar { fill: #5a6070 }
+          .ours { fill: #9d7bff }
+          .spread { stroke: #e6e8ec }
+        }
+      </style>
+      <rect class="page" width="%1$d" height="%2$d"/>
+      <text x="16" y="30" style="font-size: 16px; font-weight: bold">Transfers a second on %3$s</text>
+      <text x="16" y="52">%6$s</text>
+    %4$s  <text x="16" y="%5$d" style="font-size: 12px">Median of the rounds; the line is from the slowest round to the fastest. * without a ledger</text>
+    </svg>
+    """
+        .formatted(WIDTH, height, KIND.title, rows, height - 14, Setting.TYPICAL);
   }
 
-  private static void style(JFreeChart chart) {
-    chart.setBackgroundPaint(Color.WHITE);
-    chart.setPadding(new RectangleInsets(12, 12, 12, 12));
-    chart.getTitle().setFont(new Font(Font.SANS_SERIF, Font.BOLD, 16));
-    chart.getTitle().setPaint(TEXT);
-    CategoryPlot plot = chart.getCategoryPlot();
-    plot.setRenderer(new Bars());
-    plot.setBackgroundPaint(Color.WHITE);
-    plot.setOutlineVisible(false);
-    plot.setRangeGridlinesVisible(false);
-    // The numbers are at the bars.
-    plot.getRangeAxis().setVisible(false);
-    plot.getRangeAxis().setUpperMargin(0.1);
-    plot.getDomainAxis().setAxisLineVisible(false);
-    plot.getDomainAxis().setTickMarksVisible(false);
-    plot.getDomainAxis().setTickLabelFont(new Font(Font.SANS_SERIF, Font.PLAIN, 14));
-    plot.getDomainAxis().setTickLabelPaint(TEXT);
-    plot.setAxisOffset(new RectangleInsets(0, 12, 0, 0));
-    plot.getDomainAxis().setMaximumCategoryLabelWidthRatio(0.5f);
-    plot.getDomainAxis().setCategoryMargin(0.3);
-  }
-
-  private static final class Bars extends BarRenderer {
-    private static final long serialVersionUID = 1;
-
-    Bars() {
-      setBarPainter(new StandardBarPainter());
-      setShadowVisible(false);
-      setDefaultItemLabelsVisible(true);
-      setDefaultPositiveItemLabelPosition(
-          new ItemLabelPosition(ItemLabelAnchor.OUTSIDE3, TextAnchor.CENTER_LEFT));
-      setDefaultItemLabelFont(new Font(Font.SANS_SERIF, Font.PLAIN, 14));
-      setDefaultItemLabelPaint(TEXT);
-      setDefaultItemLabelGenerator(
-          new StandardCategoryItemLabelGenerator("{2}", new DecimalFormat("#,###")));
-    }
-
-    @Override
-    public Paint getItemPaint(int row, int column) {
-      Comparable<?> contender = getPlot().getDataset().getColumnKey(column);
-      return contender.equals(Run.Entrant.BANK_LOAD.title) ? OURS : PEERS;
-    }
+  private static String row(String contender, Statistics rate, double scale, int y) {
+    double middle = y + BAR / 2.0;
+    return """
+      <text x="%d" y="%.0f" text-anchor="end">%s</text>
+      <rect class="bar%s" x="%d" y="%d" width="%.1f" height="%d"/>
+      <line class="spread" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>
+      <text x="%.1f" y="%.0f">%,.0f</text>
+    """
+        .formatted(
+            LEFT - 12,
+            middle + 5,
+            contender,
+            contender.equals(Contender.SAMPLES.title()) ? " ours" : "",
+            LEFT,
+            y,
+            rate.median() * scale,
+            BAR,
+            LEFT + rate.minimum() * scale,
+            middle,
+            LEFT + rate.maximum() * scale,
+            middle,
+            LEFT + rate.maximum() * scale + 8,
+            middle + 5,
+            rate.median());
   }
 }

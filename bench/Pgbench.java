@@ -1,153 +1,155 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
-//SOURCES Contender.java
+//SOURCES LoadGenerator.java
+//SOURCES Measurement.java
 
 import java.io.File;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.Callable;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import org.HdrHistogram.Histogram;
+import picocli.CommandLine.Option;
 
-/**
- * The floor: PostgreSQL's own load generator, in C, with the statement of {@code BankInsecure}. Its
- * CPU time is that of the whole process, and it runs whole seconds.
- */
-final class Pgbench extends Contender {
+/** PostgreSQL's own load generator with the samples' statement, in whole seconds. */
+final class Pgbench implements Callable<Integer> {
 
-  /**
-   * One value wherever the statement names it, and no call of a volatile function, for which
-   * PostgreSQL would read the whole ledger.
-   */
-  private static final String UUID =
-      "lpad(to_hex(CAST(:high AS INT8)), 16, '0') || lpad(to_hex(CAST(:low AS INT8)), 16, '0')";
+  @Option(names = "--ports", required = true)
+  private int port;
 
-  private static final Path DEBIAN = Path.of("/usr/lib/postgresql");
+  @Option(names = "--accounts", required = true)
+  private int accounts;
+
+  @Option(names = "--workers", required = true)
+  private int workers;
+
+  @Option(names = "--warm-up", required = true)
+  private double warmUpSeconds;
+
+  @Option(names = "--seconds", required = true)
+  private double seconds;
+
+  private TemporaryDirectory directory;
 
   public static void main(String... arguments) {
-    run(new Pgbench(), arguments);
+    System.exit(LoadGenerator.execute(new Pgbench(), arguments));
   }
 
   @Override
-  Run.Measurement measure() throws Exception {
-    Path pgbench = find();
-    try (TemporaryDirectory directory = TemporaryDirectory.create("pgbench-")) {
-      Path script = directory.path().resolve("transfer.sql");
-      Files.writeString(script, script(accountIds()));
-      Path log = directory.path().resolve("log");
-      Execution execution = Execution.successful(command(pgbench, script, log));
-      String out = execution.out();
-      double committed = number("number of transactions actually processed:", out);
-      return measurement(
-          latencies(directory.path()),
-          (long) number("total number of retries:", out),
-          committed / number("tps =", out),
-          execution.cpuSeconds());
+  public Integer call() throws Exception {
+    try (TemporaryDirectory created = TemporaryDirectory.create("pgbench-")) {
+      directory = created;
+      Files.writeString(directory.path().resolve("transfer.sql"), script());
+      measure(warmUpSeconds);
+      System.out.println("ready");
+      System.in.read();
+      System.out.println(measure(seconds).line());
     }
+    System.in.readAllBytes();
+    return 0;
   }
 
-  /** The number that it printed behind this text. */
-  private static double number(String text, String out) {
-    Matcher number = Pattern.compile(Pattern.quote(text) + "\\s*([\\d.]+)").matcher(out);
-    if (!number.find()) {
-      throw new IllegalStateException("no " + text + " in:\n" + out);
-    }
-    return Double.parseDouble(number.group(1));
+  private String script() throws IOException {
+    String statement = statement(Files.readString(Path.of("BankInsecure.java")));
+    return """
+    \\set one random(0, %1$d - 1)
+    \\set other (:one + random(1, %1$d - 1)) %% %1$d
+    \\set source (:one + 1) * 1000000007
+    \\set target (:other + 1) * 1000000007
+    %2$s;
+    """
+        .formatted(accounts, statement.replace(":id", "gen_random_uuid()"));
   }
 
-  private List<String> command(Path pgbench, Path script, Path log) {
-    int threads = Math.min(workers, Runtime.getRuntime().availableProcessors());
-    return List.of(
-        pgbench.toString(),
-        "--no-vacuum",
-        "--protocol=prepared",
-        "--max-tries=0",
-        "--client=" + workers,
-        "--jobs=" + threads,
-        "--time=" + Math.max(1, (int) Math.ceil(seconds)),
-        "--log",
-        "--log-prefix=" + log,
-        "--file=" + script,
+  /** The text block in the method transfer. */
+  private static String statement(String source) {
+    Pattern pattern =
+        Pattern.compile("static long transfer\\(.*?\"\"\"\\R(.*?)\"\"\"", Pattern.DOTALL);
+    Matcher matcher = pattern.matcher(source);
+    if (!matcher.find()) {
+      throw new IllegalStateException("no transfer in BankInsecure.java");
+    }
+    return matcher.group(1).stripIndent().strip();
+  }
+
+  private Measurement measure(double seconds) throws IOException, InterruptedException {
+    Path log = Files.createTempDirectory(directory.path(), "log");
+    String pgbench =
         String.join(
             " ",
-            "host=localhost",
-            "port=" + port,
-            "dbname=" + database,
-            "user=maxroach",
-            "sslmode=disable",
-            "application_name=pgbench",
-            "options='-c default_transaction_isolation=serializable'"));
+            "pgbench --no-vacuum --protocol=prepared --max-tries=0 --client=" + workers,
+            "--jobs=" + Math.min(workers, Runtime.getRuntime().availableProcessors()),
+            "--time=" + Math.max(1, Math.round(seconds)),
+            "--log --log-prefix=" + log.resolve("log"),
+            "--file=" + directory.path().resolve("transfer.sql"),
+            "\"host=localhost port=" + port + " dbname=bank user=maxroach sslmode=disable",
+            "options='-c default_transaction_isolation=serializable'\"");
+    Path out = log.resolve("out");
+    // The shell can count the CPU time of a program that has ended; Java cannot. The directory
+    // comes first because Debian's pgbench on the PATH is a script.
+    String command =
+        "export LC_ALL=C; PATH=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1):$PATH; "
+            + pgbench
+            + " && times";
+    Process process =
+        new ProcessBuilder("bash", "-c", command)
+            .redirectInput(new File("/dev/null"))
+            .redirectOutput(out.toFile())
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+    if (process.waitFor() != 0) {
+      throw new IOException("pgbench ended with status " + process.exitValue());
+    }
+    String printed = Files.readString(out, StandardCharsets.UTF_8);
+    double committed = number("transactions actually processed: ", printed);
+    return Measurement.of(
+        latencies(log),
+        (long) number("total number of retries: ", printed),
+        committed / number("tps = ", printed),
+        cpuSeconds(printed));
   }
 
-  /** Debian's own program rather than its wrapper on PATH, which is in Perl. */
-  private static Path find() throws IOException, Unavailable {
-    List<Path> folders = new ArrayList<>();
-    if (Files.isDirectory(DEBIAN)) {
-      try (Stream<Path> versions = Files.list(DEBIAN)) {
-        versions
-            .sorted(Comparator.comparing(Pgbench::version).reversed())
-            .forEach(version -> folders.add(version.resolve("bin")));
+  private static double number(String text, String printed) {
+    Matcher matcher = Pattern.compile(Pattern.quote(text) + "([\\d.]+)").matcher(printed);
+    if (!matcher.find()) {
+      throw new IllegalStateException("no " + text + " in:\n" + printed);
+    }
+    return Double.parseDouble(matcher.group(1));
+  }
+
+  /** The last line of {@code times} is of the shell's children, in user and in system mode. */
+  private static double cpuSeconds(String printed) {
+    String times = printed.lines().reduce("", (before, line) -> line);
+    return Pattern.compile("(\\d+)m([\\d.]+)s")
+        .matcher(times)
+        .results()
+        .mapToDouble(Pgbench::seconds)
+        .sum();
+  }
+
+  private static double seconds(MatchResult time) {
+    return 60 * Double.parseDouble(time.group(1)) + Double.parseDouble(time.group(2));
+  }
+
+  /** Reads the logs, one for each thread: the third field is microseconds, retries included. */
+  private static long[] latencies(Path log) throws IOException {
+    try (Stream<Path> files = Files.list(log)) {
+      List<Path> logs = files.filter(file -> !file.endsWith("out")).toList();
+      Stream.Builder<String> lines = Stream.builder();
+      for (Path file : logs) {
+        Files.readAllLines(file).forEach(lines);
       }
+      // The time may be over before a transaction was tried again: "failed" in place of a number.
+      return lines
+          .build()
+          .map(line -> line.split(" ")[2])
+          .filter(micros -> micros.matches("\\d+"))
+          .mapToLong(micros -> 1_000 * Long.parseLong(micros))
+          .toArray();
     }
-    for (String folder : System.getenv("PATH").split(File.pathSeparator)) {
-      folders.add(Path.of(folder));
-    }
-    return folders.stream()
-        .map(folder -> folder.resolve("pgbench"))
-        .filter(Files::isExecutable)
-        .findFirst()
-        .orElseThrow(
-            () -> new Unavailable("there is no pgbench, neither on PATH nor in " + DEBIAN));
-  }
-
-  private static int version(Path folder) {
-    String name = folder.getFileName().toString();
-    return name.matches("\\d+") ? Integer.parseInt(name) : 0;
-  }
-
-  private static String script(long[] ids) throws IOException {
-    String last = String.valueOf(ids.length - 1);
-    String statement = transfer(name -> name.equals("id") ? UUID : ":" + name);
-    return String.join(
-        "\n",
-        "\\set high random(0, 9223372036854775806)",
-        "\\set low random(0, 9223372036854775806)",
-        "\\set one random(0, " + last + ")",
-        "\\set other (:one + random(1, " + last + ")) % " + ids.length,
-        "\\set source " + choice("one", ids, 0, ids.length),
-        "\\set target " + choice("other", ids, 0, ids.length),
-        statement.strip() + ";",
-        "");
-  }
-
-  /** The ID with this index, found by halves, for pgbench has no arrays. */
-  private static String choice(String index, long[] ids, int from, int to) {
-    if (to - from == 1) {
-      return String.valueOf(ids[from]);
-    }
-    int middle = (from + to) / 2;
-    return "case when :%s < %d then %s else %s end"
-        .formatted(index, middle, choice(index, ids, from, middle), choice(index, ids, middle, to));
-  }
-
-  /** Reads the logs, one a thread; the third field is the microseconds, retries and all. */
-  private static Histogram latencies(Path directory) throws IOException {
-    Histogram latencies = histogram();
-    try (Stream<Path> files = Files.list(directory)) {
-      for (Path file : files.filter(f -> f.getFileName().toString().startsWith("log.")).toList()) {
-        for (String line : Files.readAllLines(file)) {
-          String micros = line.split(" ")[2];
-          if (micros.matches("\\d+")) {
-            latencies.recordValue(TimeUnit.MICROSECONDS.toNanos(Long.parseLong(micros)));
-          }
-        }
-      }
-    }
-    return latencies;
   }
 }

@@ -1,203 +1,223 @@
-import com.google.gson.Gson;
+import com.sun.management.OperatingSystemMXBean;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.EnumMap;
-import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
-import java.util.stream.DoubleStream;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-/** All that was measured, and the tables made of it. */
+/** All runs, and the tables that they make. */
 final class Results {
 
-  private final String machine;
-  private final Map<Run.Entrant, Double> roundTrips = new EnumMap<>(Run.Entrant.class);
-  private final Map<Run.Entrant, String> absent = new EnumMap<>(Run.Entrant.class);
+  private static final String OURS = Contender.SAMPLES.title();
+
+  private final Map<BenchDatabase.Kind, String> versions = new EnumMap<>(BenchDatabase.Kind.class);
   private final List<Run> runs = new ArrayList<>();
-  private final List<Table> tables = new ArrayList<>();
 
-  Results(String machine) {
-    this.machine = machine;
+  void addVersion(BenchDatabase.Kind kind, String version) {
+    versions.put(kind, version);
   }
 
-  /** Whether every contender that takes part did its job, and no money was lost or made. */
-  boolean areWithoutFault() {
-    return runs.stream().allMatch(run -> run.fault().isEmpty());
+  void add(Run run) {
+    runs.add(run);
   }
 
-  /** Notes who takes part, with the round trips of a transfer, and who cannot, with the reason. */
-  void begin(Map<Run.Entrant, Double> present, Map<Run.Entrant, String> missing) {
-    roundTrips.putAll(present);
-    absent.putAll(missing);
+  /** A run on one line, to show that there is progress. */
+  static String line(Run run) {
+    String result =
+        run.succeeded() ? "%,.0f a second".formatted(run.transfersPerSecond()) : run.fault();
+    return "%s, %s: %s: %s".formatted(run.database().title, run.setting(), run.contender(), result);
   }
 
-  /** Adds values of several candidates, one a round, and makes a table of it. */
-  Table add(String title, String unit, String format, Map<String, List<Double>> values) {
-    Table table = new Table(title, "", unit, "ratio to the first");
-    List<Double> base = values.values().iterator().next();
-    values.forEach(
-        (candidate, all) -> {
-          IntStream rounds = IntStream.range(0, all.size());
-          DoubleStream ratios = rounds.mapToDouble(round -> all.get(round) / base.get(round));
-          Statistics statistics = Statistics.of(all.stream().mapToDouble(value -> value));
-          table.row(candidate, statistics.as(format), Statistics.of(ratios).asRatio());
-        });
-    tables.add(table);
-    return table;
+  /** What went wrong, each thing once. */
+  Set<String> faults() {
+    return runs.stream()
+        .filter(run -> !run.succeeded())
+        .map(Results::line)
+        .collect(Collectors.toCollection(TreeSet::new));
   }
 
-  /** Adds what was measured under one setting and makes a table of it. */
-  Table add(Run.Setting setting, List<Run> measured) {
-    runs.addAll(measured);
-    Table table =
-        new Table(
-            setting.toString(),
+  /** When, where and of which commit it was measured. */
+  String machine() throws IOException, InterruptedException {
+    Process git = new ProcessBuilder("git", "describe", "--always", "--dirty").start();
+    String commit = new String(git.getInputStream().readAllBytes()).strip();
+    var system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    return "%s: commit %s, %d cores, %d GiB of memory, %s, %s, Java %s, %s"
+        .formatted(
+            LocalDate.now(),
+            commit,
+            system.getAvailableProcessors(),
+            Math.round(system.getTotalMemorySize() / (double) (1L << 30)),
+            operatingSystem(),
+            System.getProperty("os.arch"),
+            System.getProperty("java.version"),
+            String.join(", ", new LinkedHashSet<>(versions.values())));
+  }
+
+  private static String operatingSystem() throws IOException {
+    Path release = Path.of("/etc/os-release");
+    if (!Files.exists(release)) {
+      return System.getProperty("os.name") + " " + System.getProperty("os.version");
+    }
+    return Files.readAllLines(release).stream()
+        .filter(line -> line.startsWith("PRETTY_NAME="))
+        .map(line -> line.replaceAll(".*=|\"", ""))
+        .collect(Collectors.joining());
+  }
+
+  /** The contenders of a setting, the fastest first. */
+  List<String> contenders(BenchDatabase.Kind kind, Setting setting) {
+    Comparator<String> byRate =
+        Comparator.comparingDouble(contender -> rate(kind, setting, contender).median());
+    return of(kind, setting).map(Run::contender).distinct().sorted(byRate.reversed()).toList();
+  }
+
+  Statistics rate(BenchDatabase.Kind kind, Setting setting, String contender) {
+    return statistics(kind, setting, contender, Run::transfersPerSecond);
+  }
+
+  /** A table of one setting in Markdown, whose columns are aligned for whoever reads the source. */
+  String table(BenchDatabase.Kind kind, Setting setting) {
+    List<List<String>> rows = new ArrayList<>();
+    rows.add(
+        List.of(
             "contender",
             "transfers/s",
-            "ratio to pgbench",
-            "ratio to plain pgjdbc",
-            "p50 ms",
+            "BankInsecure's ratio",
             "p99 ms",
-            "longest ms",
-            "retries",
+            "server CPU ms",
+            "client CPU ms",
             "round trips",
-            "CPU ms");
-    roundTrips.keySet().forEach(entrant -> addRow(table, setting, entrant));
-    absent.forEach((entrant, reason) -> table.note(entrant.title + " did not run: " + reason));
-    tables.add(table);
-    return table;
-  }
-
-  private void addRow(Table table, Run.Setting setting, Run.Entrant entrant) {
-    Map<String, Long> faults =
-        of(setting, entrant)
-            .map(Run::fault)
-            .filter(fault -> !fault.isEmpty())
-            .collect(Collectors.groupingBy(fault -> fault, TreeMap::new, Collectors.counting()));
-    table.row(
-        entrant.title + (faults.isEmpty() ? "" : " (!)"),
-        statistics(setting, entrant, Run.Measurement::transfersPerSecond).as("%,.0f"),
-        ratio(setting, entrant, Run.Entrant.PGBENCH).asRatio(),
-        ratio(setting, entrant, Run.Entrant.PLAIN_JDBC).asRatio(),
-        statistics(setting, entrant, Run.Measurement::p50Milliseconds).as("%.2f"),
-        statistics(setting, entrant, Run.Measurement::p99Milliseconds).as("%.2f"),
-        statistics(setting, entrant, Run.Measurement::longestMilliseconds).as("%.0f"),
-        statistics(setting, entrant, Run.Measurement::retries).as("%,.0f"),
-        Statistics.of(DoubleStream.of(roundTrips.get(entrant))).as("%.2f"),
-        statistics(setting, entrant, Run.Measurement::cpuMillisecondsPerTransfer).as("%.3f"));
-    faults.forEach(
-        (fault, count) ->
-            table.note("**%s: %s** (runs: %d)".formatted(entrant.title, fault, count)));
-  }
-
-  /** The middle of some values and how far they spread; not a number where there are none. */
-  record Statistics(double median, double minimum, double maximum) {
-
-    static Statistics of(DoubleStream values) {
-      double[] sorted = values.sorted().toArray();
-      int count = sorted.length;
-      return count == 0
-          ? new Statistics(Double.NaN, Double.NaN, Double.NaN)
-          : new Statistics(
-              (sorted[(count - 1) / 2] + sorted[count / 2]) / 2, sorted[0], sorted[count - 1]);
+            "failed attempts"));
+    for (String contender : contenders(kind, setting)) {
+      rows.add(
+          List.of(
+              contender,
+              rate(kind, setting, contender).spread("%,.0f"),
+              ratio(kind, setting, contender).spread("%.2f"),
+              statistics(kind, setting, contender, Run::p99Milliseconds).median("%.1f"),
+              statistics(kind, setting, contender, Run::serverCpuMilliseconds).median("%.2f"),
+              statistics(kind, setting, contender, Run::clientCpuMilliseconds).median("%.2f"),
+              statistics(kind, setting, contender, Run::roundTripsPerTransfer).median("%.1f"),
+              statistics(kind, setting, contender, Run::failedAttemptsPerTransfer).median("%.2f")));
     }
-
-    /** As a ratio with its spread, or a dash. */
-    String asRatio() {
-      return Double.isNaN(median)
-          ? Table.NOTHING
-          : "%.2f (%.2f–%.2f)".formatted(median, minimum, maximum);
-    }
-
-    /** The median in this format, or a dash. */
-    String as(String format) {
-      return Double.isNaN(median) ? Table.NOTHING : format.formatted(median);
-    }
+    return "### " + kind.title + ", " + setting + "\n\n" + markdown(rows);
   }
 
-  /** The spread of a value over the rounds that count. */
-  Statistics statistics(
-      Run.Setting setting, Run.Entrant entrant, ToDoubleFunction<Run.Measurement> value) {
-    return Statistics.of(counted(setting, entrant).map(Run::measurement).mapToDouble(value));
+  private static String markdown(List<List<String>> rows) {
+    int columns = rows.get(0).size();
+    StringBuilder table = new StringBuilder();
+    for (int i = 0; i < rows.size(); i++) {
+      for (int column = 0; column < columns; column++) {
+        int at = column;
+        int width = rows.stream().mapToInt(row -> row.get(at).length()).max().orElseThrow();
+        String format = "| %" + (column == 0 ? "-" : "") + width + "s ";
+        table.append(format.formatted(rows.get(i).get(column)));
+      }
+      table.append("|\n");
+      if (i == 0) {
+        table.append("|---").append("|--:".repeat(columns - 1)).append("|\n");
+      }
+    }
+    return table.toString();
   }
 
-  /** The rate of one against that of another in the same round. */
-  private Statistics ratio(Run.Setting setting, Run.Entrant entrant, Run.Entrant base) {
-    Map<Integer, Double> rates =
-        counted(setting, base)
-            .collect(Collectors.toMap(Run::round, run -> run.measurement().transfersPerSecond()));
+  private Statistics statistics(
+      BenchDatabase.Kind kind, Setting setting, String contender, ToDoubleFunction<Run> value) {
+    return Statistics.of(of(kind, setting, contender).mapToDouble(value));
+  }
+
+  /** How many times as many transfers BankInsecure made in the same round. */
+  Statistics ratio(BenchDatabase.Kind kind, Setting setting, String contender) {
+    Map<Integer, Double> ours =
+        of(kind, setting, OURS).collect(Collectors.toMap(Run::round, Run::transfersPerSecond));
     return Statistics.of(
-        counted(setting, entrant)
-            .filter(run -> rates.getOrDefault(run.round(), 0.0) > 0)
-            .mapToDouble(run -> run.measurement().transfersPerSecond() / rates.get(run.round())));
+        of(kind, setting, contender)
+            .filter(run -> ours.containsKey(run.round()))
+            .mapToDouble(run -> ours.get(run.round()) / run.transfersPerSecond()));
   }
 
-  private Stream<Run> counted(Run.Setting setting, Run.Entrant entrant) {
-    return of(setting, entrant).filter(Run::counts);
+  private Stream<Run> of(BenchDatabase.Kind kind, Setting setting, String contender) {
+    return of(kind, setting).filter(run -> run.succeeded() && run.contender().equals(contender));
   }
 
-  private Stream<Run> of(Run.Setting setting, Run.Entrant entrant) {
-    return runs.stream().filter(run -> run.setting().equals(setting) && run.entrant() == entrant);
+  private Stream<Run> of(BenchDatabase.Kind kind, Setting setting) {
+    return runs.stream().filter(run -> run.database() == kind && run.setting().equals(setting));
   }
 
-  /** Writes results.md, results.json and results.svg. */
-  void write(Path directory) throws IOException {
+  /** Writes results.md and results.svg. */
+  void write(Path directory) throws IOException, InterruptedException {
     Files.writeString(directory.resolve("results.md"), markdown());
-    Files.writeString(directory.resolve("results.json"), json());
-    Chart.write(this, directory.resolve("results.svg"));
+    Files.writeString(directory.resolve("results.svg"), Chart.of(this));
   }
 
-  private String markdown() {
-    String text =
-        """
-        # Results of the benchmark
+  private String markdown() throws IOException, InterruptedException {
+    BenchDatabase.Kind kind = BenchDatabase.Kind.COCKROACH;
+    Setting setting = Setting.TYPICAL;
+    String tables =
+        runs.stream()
+            .map(run -> table(run.database(), run.setting()))
+            .distinct()
+            .collect(Collectors.joining("\n"));
+    String definitions =
+        Stream.of(Contender.values())
+            .map(contender -> "- **%s**: %s%n".formatted(contender.title(), contender.definition))
+            .collect(Collectors.joining());
+    return """
+    # Benchmark
 
-        %s.
+    - Who: the samples' transfer, **BankInsecure**, and other ways to make a transfer, [defined below](#contenders).
+    - What: transfers a second on CockroachDB, one node, %s. More settings follow.
+    - Result: BankInsecure makes %s a second. That is %s times the classic transaction, and %s times SQLAlchemy.
+    - Cost: a transfer of BankInsecure takes %s ms of the server's CPU, the classic transaction's %s, SQLAlchemy's %s.
+    - Where: %s.
 
-        All contenders do the same: move half of one random account's balance to another. The first
-        three also write the transfer to a ledger, in the same statement; the others write none, as
-        their models do. They run one after the other, round by round, each after a warm-up, and the
-        tables show medians of the rounds. Ratios are taken within each round: the median, with the
-        smallest and the largest. Latencies are from a transfer's first attempt to its end. Round
-        trips and CPU are the client's, per transfer. Each round's own rates are in results.json.
+    ![Transfers a second by contender](results.svg)
 
-        %s\
-        """
-            .formatted(
-                machine, tables.stream().map(Table::toString).collect(Collectors.joining("\n")));
-    return text.stripTrailing() + "\n";
+    ## Contenders
+
+    Each contender transfers money between two random accounts. Each worker keeps one connection.
+    A star marks those that write no ledger: after a lost answer they cannot know what happened.
+
+    %s
+    ## Results
+
+    The contenders run one after the other, round by round, in random order. Each run has new tables
+    and a process of its own, and begins with a second that does not count. A figure is the median of
+    the rounds, with the smallest and the largest in parentheses. "BankInsecure's ratio" is
+    BankInsecure's rate divided by this contender's in the same round. Times and counts are for each
+    transfer. The server's CPU time includes what it does by itself. A failed attempt was rolled
+    back because of a conflict, and made again. CockroachDB keeps its data in memory, and PostgreSQL
+    runs with fsync off. Clients, proxy and servers share the machine. The latency is between clients
+    and database, not between nodes.
+
+    %s%s\
+    """
+        .formatted(
+            setting,
+            rate(kind, setting, OURS).spread("%,.0f"),
+            ratio(kind, setting, Contender.CLASSIC.title()).spread("%.1f"),
+            ratio(kind, setting, Contender.SQLALCHEMY.title()).spread("%.1f"),
+            serverCpu(kind, setting, Contender.SAMPLES),
+            serverCpu(kind, setting, Contender.CLASSIC),
+            serverCpu(kind, setting, Contender.SQLALCHEMY),
+            machine(),
+            definitions,
+            tables,
+            faults().stream().map("\n- **%s**\n"::formatted).collect(Collectors.joining()));
   }
 
-  /** The transfers a second of each round, for whoever does not trust a median. */
-  private String json() {
-    Map<String, Map<String, double[]>> rates = new LinkedHashMap<>();
-    runs.stream()
-        .filter(Run::counts)
-        .forEach(
-            run ->
-                rates
-                    .computeIfAbsent(run.setting().toString(), any -> new LinkedHashMap<>())
-                    .computeIfAbsent(run.entrant().title, any -> rates(run)));
-    String rows =
-        rates.entrySet().stream()
-            .map(
-                each ->
-                    new Gson().toJson(each.getKey()) + ": " + new Gson().toJson(each.getValue()))
-            .collect(Collectors.joining(",\n"));
-    return "{\"measured\": %s,\n\"transfersPerSecond\": {\n%s\n}}\n"
-        .formatted(new Gson().toJson(machine), rows);
-  }
-
-  private double[] rates(Run of) {
-    return counted(of.setting(), of.entrant())
-        .mapToDouble(run -> Math.round(run.measurement().transfersPerSecond()))
-        .toArray();
+  private String serverCpu(BenchDatabase.Kind kind, Setting setting, Contender contender) {
+    return statistics(kind, setting, contender.title(), Run::serverCpuMilliseconds).median("%.1f");
   }
 }

@@ -1,112 +1,161 @@
-import java.time.Duration;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import picocli.CommandLine.TypeConversionException;
 
 /**
- * What one contender did in one round, under one setting.
+ * What one contender did in one round.
  *
- * @param measurement what it measured, or null where it failed
+ * @param contender its title
+ * @param measurement what it measured, or null if it failed
+ * @param serverCpuSeconds the CPU time of the database while it measured
  * @param fault what went wrong, or empty
  */
-record Run(Setting setting, int round, Entrant entrant, Measurement measurement, String fault) {
+record Run(
+    BenchDatabase.Kind database,
+    Setting setting,
+    String contender,
+    int round,
+    Measurement measurement,
+    double serverCpuSeconds,
+    long roundTrips,
+    String fault) {
 
-  static final int WARM_UP = 0;
-
-  boolean counts() {
-    return round != WARM_UP && measurement != null;
+  private Run(BenchDatabase.Kind database, Setting setting, String contender, int round) {
+    this(database, setting, contender, round, null, Double.NaN, 0, "");
   }
 
-  /** Who takes part: each is a program that makes transfers for a while and prints what it did. */
-  enum Entrant {
-    PGBENCH("Pgbench", "pgbench, in C"),
-    PLAIN_JDBC("PlainJdbc", "plain pgjdbc"),
-    BANK_LOAD("ShippedBankLoad", "BankLoad, ours"),
-    CLASSIC_TRANSACTION("ClassicTransaction", "BankBasic's transaction"),
-    SERIALIZABLE_RUNNER("SerializableRunner", "JDBI's runner"),
-    EXPLICIT_COMMIT("ExplicitCommit", "explicit COMMIT"),
-    SQLALCHEMY("sqlalchemy_bank.py", "SQLAlchemy, as the tutorial");
+  private Run with(Measurement measurement, double serverCpuSeconds, long roundTrips) {
+    return new Run(
+        database, setting, contender, round, measurement, serverCpuSeconds, roundTrips, fault);
+  }
 
-    /** Its main class, or its Python file. */
-    final String program;
+  private Run with(String fault) {
+    return new Run(
+        database, setting, contender, round, measurement, serverCpuSeconds, roundTrips, fault);
+  }
 
-    /** What tables and the chart call it. */
-    final String title;
+  private static final int SECONDS_TO_RUN = 120;
 
-    Entrant(String program, String title) {
-      this.program = program;
-      this.title = title;
-    }
+  boolean succeeded() {
+    return fault.isEmpty();
+  }
 
-    boolean isPython() {
-      return program.endsWith(".py");
+  double transfersPerSecond() {
+    return measurement.transfersPerSecond();
+  }
+
+  double p99Milliseconds() {
+    return measurement.p99Milliseconds();
+  }
+
+  double clientCpuMilliseconds() {
+    return measurement.cpuMilliseconds();
+  }
+
+  double serverCpuMilliseconds() {
+    return 1e3 * serverCpuSeconds / measurement.committed();
+  }
+
+  double roundTripsPerTransfer() {
+    return setting.milliseconds() == 0 ? Double.NaN : roundTrips / (double) measurement.committed();
+  }
+
+  double failedAttemptsPerTransfer() {
+    return measurement.failedAttempts() / (double) measurement.committed();
+  }
+
+  /** Lets a contender run on new tables, in a process of its own. */
+  static Run of(
+      BenchDatabase.Kind kind,
+      BenchDatabase database,
+      Setting setting,
+      BankBench.Entry entry,
+      int round,
+      double seconds)
+      throws IOException {
+    database.createTables(setting.accounts());
+    List<String> command = command(entry);
+    command.add("--ports=" + join(database.ports(setting.milliseconds())));
+    command.add("--accounts=" + setting.accounts());
+    command.add("--workers=" + setting.workers());
+    command.add("--warm-up=" + Math.min(1, seconds));
+    command.add("--seconds=" + seconds);
+    Path errors = Files.createTempFile("bench-", ".err");
+    Process process = new ProcessBuilder(command).redirectError(errors.toFile()).start();
+    CompletableFuture.delayedExecutor(SECONDS_TO_RUN, TimeUnit.SECONDS)
+        .execute(process::destroyForcibly);
+    try {
+      Run run = measure(process, database, new Run(kind, setting, entry.title(), round));
+      String fault =
+          run.measurement == null ? lastLine(errors) : database.fault(setting.accounts());
+      return run.with(fault);
+    } finally {
+      process.destroyForcibly().onExit().join();
+      Files.delete(errors);
     }
   }
 
-  /** How many workers move money among how many accounts, so many milliseconds away. */
-  record Setting(int workers, int accounts, int milliseconds) {
-
-    /** One worker, so that nothing is tried twice while round trips are counted. */
-    static final Setting ALONE = new Setting(1, 1_000, 0);
-
-    /** What the chart shows: the distance of a database in the same region. */
-    static final Setting TYPICAL = new Setting(8, 1_000, 5);
-
-    /** What the full benchmark measures; one worker alone has nobody to collide with. */
-    static List<Setting> all() {
-      return Stream.of(0, 5)
-          .flatMap(
-              milliseconds ->
-                  Stream.of(
-                      new Setting(1, 1_000, milliseconds),
-                      new Setting(8, 1_000, milliseconds),
-                      new Setting(32, 1_000, milliseconds),
-                      new Setting(8, 10, milliseconds),
-                      new Setting(32, 10, milliseconds)))
-          .toList();
+  private static Run measure(Process process, BenchDatabase database, Run run) throws IOException {
+    var out = process.inputReader();
+    if (out.readLine() == null) {
+      return run;
     }
-
-    /** Reads what the command line says: workers/accounts/milliseconds. */
-    static Setting parse(String text) {
-      if (!text.matches("[1-9]\\d{0,2}/(1000|10)/\\d{1,4}")) {
-        throw new TypeConversionException("workers/accounts/milliseconds; 1000 or 10 accounts");
-      }
-      int[] parts = Stream.of(text.split("/")).mapToInt(Integer::parseInt).toArray();
-      return new Setting(parts[0], parts[1], parts[2]);
-    }
-
-    String database() {
-      return accounts == 10 ? "hot" : "bank";
-    }
-
-    Duration latency() {
-      return Duration.ofMillis(milliseconds);
-    }
-
-    @Override
-    public String toString() {
-      String network = milliseconds == 0 ? "loopback" : milliseconds + " ms of latency added";
-      String worker = workers == 1 ? "worker" : "workers";
-      return "%d %s, %,d accounts, %s".formatted(workers, worker, accounts, network);
-    }
+    double cpuSeconds = database.cpuSeconds();
+    long roundTrips = database.roundTrips();
+    process.outputWriter().append('\n').flush();
+    String line = out.readLine();
+    return line == null
+        ? run
+        : run.with(
+            Measurement.parse(line),
+            database.cpuSeconds() - cpuSeconds,
+            database.roundTrips() - roundTrips);
   }
 
-  /** What a contender says of its run, in the names of the JSON that it prints. */
-  record Measurement(
-      long committed,
-      long retries,
-      double seconds,
-      double p50Milliseconds,
-      double p99Milliseconds,
-      double longestMilliseconds,
-      double cpuSeconds) {
+  private static String lastLine(Path file) throws IOException {
+    return Files.readString(file)
+        .lines()
+        .filter(line -> !line.isBlank())
+        .reduce("it ended without a result", (before, line) -> line);
+  }
 
-    double transfersPerSecond() {
-      return seconds == 0 ? 0 : committed / seconds;
+  /** The command that starts a contender; those in Java have the options of BankInsecure.java. */
+  private static List<String> command(BankBench.Entry entry) throws IOException {
+    if (entry.contender() == Contender.SQLALCHEMY) {
+      return new ArrayList<>(List.of("python3", "bench/sqlalchemy_bank.py"));
     }
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    String header = "//JAVA_OPTIONS ";
+    Files.readAllLines(Path.of("BankInsecure.java")).stream()
+        .filter(line -> line.startsWith(header))
+        .flatMap(line -> Stream.of(line.substring(header.length()).split(" ")))
+        .forEach(command::add);
+    command.add("-cp");
+    command.add(
+        Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
+            .map(path -> Path.of(path).toAbsolutePath().toString())
+            .collect(Collectors.joining(File.pathSeparator)));
+    if (entry.contender() == Contender.PGBENCH) {
+      command.add("Pgbench");
+      return command;
+    }
+    command.add("LoadGenerator");
+    command.add("--contender=" + entry.contender());
+    if (entry.statement() != null) {
+      command.add("--statement=" + entry.statement());
+    }
+    return command;
+  }
 
-    double cpuMillisecondsPerTransfer() {
-      return committed == 0 ? Double.NaN : 1e3 * cpuSeconds / committed;
-    }
+  private static String join(List<Integer> ports) {
+    return ports.stream().map(String::valueOf).collect(Collectors.joining(","));
   }
 }

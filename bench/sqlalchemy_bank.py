@@ -1,11 +1,11 @@
-"""The tutorial's own way: the ORM of SQLAlchemy on psycopg2, in a savepoint that is tried again.
+"""The Python tutorial's transfer: SQLAlchemy's ORM on psycopg2, retried as run_transaction does.
 
-Each worker is a thread, as in most Python programs, so Python's global interpreter lock lets only
-one of them run Python at a time. It writes no ledger.
+sqlalchemy-cockroachdb brings run_transaction and a dialect. Here the loop is written out on
+SQLAlchemy's own dialect for PostgreSQL, so that the packages of a Linux distribution will do.
+Each worker is a thread, and Python's interpreter lock lets only one of them run at a time.
 """
 
 import argparse
-import json
 import os
 import random
 import sys
@@ -15,21 +15,27 @@ import time
 DEBIAN = "/usr/bin/python3"
 
 try:
-    import psycopg2.errorcodes
-    from sqlalchemy import BigInteger, Column, create_engine
-    from sqlalchemy.engine import URL
+    from sqlalchemy import BigInteger, Column, create_engine, text
+    from sqlalchemy.dialects.postgresql.base import PGDialect
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.orm import declarative_base, sessionmaker
 except ImportError as missing:
-    # Another Python may come first on PATH than the one that Debian's packages are for.
+    # Another Python may come first on the PATH than the one that Debian's packages are for.
     if os.path.exists(DEBIAN) and sys.executable != DEBIAN:
         os.execv(DEBIAN, [DEBIAN, *sys.argv])
-    print(missing, file=sys.stderr)
-    sys.exit(3)
+    sys.exit(str(missing))
 
-ROLLED_BACK = (
-    psycopg2.errorcodes.SERIALIZATION_FAILURE,
-    psycopg2.errorcodes.DEADLOCK_DETECTED,
+# What sqlalchemy-cockroachdb changes in its dialect, as far as this program needs it: the version,
+# which PostgreSQL's dialect cannot read, and the one savepoint that a transaction can restart from.
+PGDialect._get_server_version_info = lambda dialect, connection: (13, 0)
+PGDialect.do_savepoint = lambda dialect, connection, name: connection.execute(
+    text("SAVEPOINT cockroach_restart")
+)
+PGDialect.do_rollback_to_savepoint = lambda dialect, connection, name: connection.execute(
+    text("ROLLBACK TO SAVEPOINT cockroach_restart")
+)
+PGDialect.do_release_savepoint = lambda dialect, connection, name: connection.execute(
+    text("RELEASE SAVEPOINT cockroach_restart")
 )
 
 Base = declarative_base()
@@ -43,8 +49,8 @@ class Account(Base):
     balance = Column(BigInteger)
 
 
-def move_half(session, source_id, target_id):
-    """Moves half of the source's balance."""
+def transfer_funds(session, source_id, target_id):
+    """Transfers half of the source's balance."""
     source = session.query(Account).filter_by(id=source_id).one()
     target = session.query(Account).filter_by(id=target_id).one()
     amount = source.balance // 2
@@ -53,122 +59,101 @@ def move_half(session, source_id, target_id):
 
 
 def run_transaction(make_session, work):
-    """Commits the work, at once again where it was rolled back; returns how often it was."""
-    failed = 0
-    while True:
-        try:
-            with make_session.begin() as session, session.begin_nested():
-                work(session)
-            return failed
-        except DBAPIError as error:
-            # PostgreSQL keeps the old snapshot in a savepoint, so the whole transaction goes.
-            if error.orig.pgcode not in ROLLED_BACK:
-                raise
-            failed += 1
+    """Commits the work, and repeats it inside the savepoint; returns how often it was repeated."""
+    failed_attempts = 0
+    with make_session.begin() as session:
+        while True:
+            try:
+                with session.begin_nested():
+                    work(session)
+                return failed_attempts
+            except DBAPIError as error:
+                if error.orig.pgcode != "40001":
+                    raise
+                failed_attempts += 1
 
 
 class Worker(threading.Thread):
     """Makes transfers until the time is over."""
 
-    def __init__(self, make_session, ids, start_together, seconds):
+    def __init__(self, make_session, account_ids, end):
         super().__init__()
         self.make_session = make_session
-        self.ids = ids
-        self.start_together = start_together
-        self.seconds = seconds
+        self.account_ids = account_ids
+        self.end = end
         self.latencies = []
-        self.retries = 0
+        self.failed_attempts = 0
         self.error = None
 
     def run(self):
         try:
-            self.start_together.wait()
-            end = time.perf_counter() + self.seconds
-            while time.perf_counter() < end:
+            while time.perf_counter() < self.end:
                 self.transfer()
-        except Exception as error:  # told by the main thread
+        except Exception as error:  # raised by the main thread
             self.error = error
 
     def transfer(self):
-        source, target = random.sample(self.ids, 2)
+        source, target = random.sample(self.account_ids, 2)
         before = time.perf_counter()
-        self.retries += run_transaction(
-            self.make_session, lambda session: move_half(session, source, target)
+        self.failed_attempts += run_transaction(
+            self.make_session, lambda session: transfer_funds(session, source, target)
         )
         self.latencies.append(time.perf_counter() - before)
 
 
-def connect(options):
-    """Makes sessions on a pool with a connection for each worker, all of them open."""
+def connect(port, workers):
+    """Creates sessions on a pool of open connections, one for each worker of this port."""
     engine = create_engine(
-        URL.create(
-            "postgresql+psycopg2", "maxroach", None, "localhost", options.port, options.database
-        ),
-        pool_size=options.workers,
+        f"postgresql+psycopg2://maxroach@localhost:{port}/bank",
+        pool_size=workers,
         connect_args={
             "sslmode": "disable",
-            "application_name": "sqlalchemy_bank",
             "options": "-c default_transaction_isolation=serializable",
         },
     )
-    for connection in [engine.connect() for _ in range(options.workers)]:
+    for connection in [engine.connect() for _ in range(workers)]:
         connection.close()
     return sessionmaker(engine)
 
 
-def percentile(ordered, part):
-    """The milliseconds that such a part of the sorted seconds did not exceed."""
-    return 1000 * ordered[max(0, min(len(ordered) - 1, int(part * len(ordered))))]
-
-
-def measure(make_session, ids, count, seconds):
-    """Lets the workers make transfers; returns them, the seconds and the CPU seconds it took."""
-    start_together = threading.Barrier(count + 1)
-    workers = [Worker(make_session, ids, start_together, seconds) for _ in range(count)]
-    for worker in workers:
-        worker.start()
+def measure(sessions, account_ids, workers, seconds):
+    """Lets the workers transfer, and returns the line that the benchmark reads."""
     cpu = time.process_time()
     start = time.perf_counter()
-    start_together.wait()
-    for worker in workers:
-        worker.join()
+    threads = [
+        Worker(sessions[i % len(sessions)], account_ids, start + seconds) for i in range(workers)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+        if thread.error:
+            raise thread.error
     took = time.perf_counter() - start
-    for worker in workers:
-        if worker.error:
-            raise worker.error
-    return workers, took, time.process_time() - cpu
+    cpu = time.process_time() - cpu
+    latencies = sorted(latency for thread in threads for latency in thread.latencies)
+    p99 = 1000 * latencies[int(0.99 * len(latencies))] if latencies else float("nan")
+    failed_attempts = sum(thread.failed_attempts for thread in threads)
+    return f"{len(latencies)} {failed_attempts} {took:.6f} {p99:.3f} {cpu:.3f}"
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--database", required=True)
+    parser.add_argument("--ports", required=True)
+    parser.add_argument("--accounts", type=int, required=True)
     parser.add_argument("--workers", type=int, required=True)
-    parser.add_argument("--warm-up", type=float, default=0)
+    parser.add_argument("--warm-up", type=float, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     options = parser.parse_args()
 
-    make_session = connect(options)
-    with make_session() as session:
-        ids = [row.id for row in session.query(Account.id)]
-    if options.warm_up > 0:
-        measure(make_session, ids, options.workers, options.warm_up)
-    workers, seconds, cpu = measure(make_session, ids, options.workers, options.seconds)
-
-    latencies = sorted(latency for worker in workers for latency in worker.latencies)
-    print(
-        json.dumps(
-            {
-                "committed": len(latencies),
-                "retries": sum(worker.retries for worker in workers),
-                "seconds": round(seconds, 6),
-                "p50Milliseconds": round(percentile(latencies, 0.5), 3),
-                "p99Milliseconds": round(percentile(latencies, 0.99), 3),
-                "longestMilliseconds": round(percentile(latencies, 1), 3),
-                "cpuSeconds": round(cpu, 3),
-            }
-        )
-    )
+    ports = options.ports.split(",")
+    sessions = [connect(port, -(-options.workers // len(ports))) for port in ports]
+    account_ids = [(i + 1) * 1_000_000_007 for i in range(options.accounts)]
+    measure(sessions, account_ids, options.workers, options.warm_up)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(measure(sessions, account_ids, options.workers, options.seconds), flush=True)
+    sys.stdin.read()
 
 
 main()

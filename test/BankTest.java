@@ -114,7 +114,6 @@ public final class BankTest {
       if (!ended.await(SECONDS_TO_END, TimeUnit.SECONDS)) {
         System.err.println("A test does not end; its processes may live on.");
       }
-      LocalCluster.closeAll();
       directory.close();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -7,6 +7,7 @@
 //SOURCES ../BankSecure.java
 //SOURCES load/AccountBalances.java
 //SOURCES load/Audit.java
+//SOURCES load/ClusterEvents.java
 //SOURCES load/ErrorReport.java
 //SOURCES load/LedgerReplay.java
 //SOURCES load/LiveLine.java
@@ -40,8 +41,10 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -154,6 +157,12 @@ public final class BankLoad implements Callable<Integer> {
       description = "Show this earlier result beneath this one in the report.")
   private Path compare;
 
+  @Option(
+      names = "--events",
+      paramLabel = "<file>",
+      description = "What happened to the nodes, as local-cluster --events writes it.")
+  private Path events;
+
   @Spec private CommandSpec command;
 
   private final Map<String, Object> result = new LinkedHashMap<>();
@@ -166,6 +175,7 @@ public final class BankLoad implements Callable<Integer> {
   private Jdbi jdbi;
   private boolean cockroach;
   private TransferJournal journal;
+  private CompletableFuture<Void> watching = CompletableFuture.completedFuture(null);
   private Audit audit;
   private volatile LoadStatistics load = new LoadStatistics(0);
   private volatile boolean isConnected;
@@ -180,7 +190,8 @@ public final class BankLoad implements Callable<Integer> {
     connect();
     // An audit of many accounts takes longer than a transfer may.
     int timeout = Math.max(60, retryTimeout);
-    try (BankSecure.Session auditing = session(timeout, retry -> {})) {
+    BankSecure.Session auditing = session(timeout, retry -> {});
+    try {
       String product = auditing.run(BankSecure::version);
       cockroach = product.startsWith("CockroachDB");
       result.put("product", product);
@@ -196,6 +207,9 @@ public final class BankLoad implements Callable<Integer> {
       makeAuditedTransfers();
     } finally {
       workers.close();
+      if (watching.isDone()) {
+        auditing.close();
+      }
     }
     return 0;
   }
@@ -244,7 +258,7 @@ public final class BankLoad implements Callable<Integer> {
     load = new LoadStatistics(0);
     run(
         session -> createAccounts(session, asked, chunks, made),
-        () -> show(List.of("%,d of %,d accounts".formatted(made.sum(), asked))));
+        () -> show(List.of("%,d of %,d accounts created".formatted(made.sum(), asked))));
     journal = new TransferJournal(!auditsAtTheEnd);
     audit = new Audit(auditing, cockroach, journal);
     audit.start();
@@ -299,7 +313,6 @@ public final class BankLoad implements Callable<Integer> {
   // ---- Transfers ----
 
   private void makeAuditedTransfers() {
-    CompletableFuture<Void> watching = CompletableFuture.completedFuture(null);
     if (!auditsAtTheEnd) {
       watching = CompletableFuture.runAsync(() -> audit.watch(() -> !workers.isHalted()));
       // It ends before the load if it found a fault, or could not look for one.
@@ -308,11 +321,11 @@ public final class BankLoad implements Callable<Integer> {
     RuntimeException failure = failureOf(this::makeTransfers);
     workers.halt();
     load.end();
-    RuntimeException noAudit = finishAudit(watching, failure);
-    describe();
+    RuntimeException noAudit = finishAudit(failure);
     live.clear(err());
+    RuntimeException noEvents = describe();
     RuntimeException notWritten = failureOf(this::publish);
-    Stream.of(fault(), failure, noAudit, notWritten, metThreshold())
+    Stream.of(fault(), failure, noAudit, notWritten, noEvents, metThreshold())
         .filter(Objects::nonNull)
         .findFirst()
         .ifPresent(
@@ -322,12 +335,25 @@ public final class BankLoad implements Callable<Integer> {
   }
 
   /** Waits for the check under way, and compares all at the end if the database still answers. */
-  private RuntimeException finishAudit(CompletableFuture<Void> watching, RuntimeException failure) {
+  private RuntimeException finishAudit(RuntimeException failure) {
     // A check under way may be of a large table, or of a server that is gone.
     int wait = failure != null ? 2 : workers.isInterrupted() ? 15 : 3_600;
-    RuntimeException noAudit = failureOf(watching.orTimeout(wait, TimeUnit.SECONDS)::join);
+    RuntimeException noAudit = failureOf(() -> await(wait));
     boolean isAnswering = failure == null || ErrorReport.status(failure) == 1;
     return noAudit == null && isAnswering ? failureOf(audit::finish) : noAudit;
+  }
+
+  private void await(int seconds) {
+    try {
+      watching.get(seconds, TimeUnit.SECONDS);
+    } catch (TimeoutException e) {
+      throw new LoadException(5, "a check did not end within %d s".formatted(seconds));
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof RuntimeException cause ? cause : new CompletionException(e);
+    } catch (InterruptedException e) {
+      isInterrupted = true;
+      await(Math.min(seconds, 15));
+    }
   }
 
   private void makeTransfers() {
@@ -430,7 +456,9 @@ public final class BankLoad implements Callable<Integer> {
   }
 
   private String lookup() {
-    return "It was committed if this finds a row: " + unknown.peek().lookup;
+    return unknown.stream()
+        .map(each -> "It was committed if this finds a row: " + each.lookup)
+        .collect(Collectors.joining(System.lineSeparator()));
   }
 
   /** Has the server itself raise 40001, and leaves nothing set on the connection. */
@@ -447,8 +475,8 @@ public final class BankLoad implements Callable<Integer> {
 
   // ---- Result ----
 
-  /** Completes the result, in the order in which it is printed as JSON. */
-  private void describe() {
+  /** Completes the result, in the order of the JSON, and returns why the events are missing. */
+  private RuntimeException describe() {
     result.putAll(load.whole());
     result.putAll(audit.result(load));
     double halted = Math.min(duration.toMillis() / 1e3, load.second(workers.haltedAt()));
@@ -458,6 +486,8 @@ public final class BankLoad implements Callable<Integer> {
     result.put(
         "unknownAtSeconds", unknown.stream().map(each -> load.second(each.endedAt)).toList());
     result.put("transfersNotBegun", Math.max(0, notBegun));
+    result.put("events", List.of());
+    RuntimeException noEvents = failureOf(this::readEvents);
     result.put("thresholds", thresholds.stream().map(each -> each.judge(result)).toList());
     result.put("verdict", summary.verdict());
     result.put("summary", summary.sentence());
@@ -471,6 +501,14 @@ public final class BankLoad implements Callable<Integer> {
     String given =
         url == null || url.isBlank() ? "postgresql://maxroach@localhost:26257/bank" : url;
     result.putAll(RunOrigin.of(arguments, given.strip()));
+    return noEvents;
+  }
+
+  private void readEvents() {
+    if (events != null) {
+      double end = load.endedAtSecond();
+      result.put("events", ClusterEvents.read(events, load.startedAt(), end, load.gaps()));
+    }
   }
 
   private String versions() {
@@ -482,7 +520,8 @@ public final class BankLoad implements Callable<Integer> {
   private String options() {
     return command.commandLine().getParseResult().matchedOptions().stream()
         .distinct()
-        .filter(option -> !option.longestName().matches("--(url|certs-dir|json|report|compare)"))
+        .filter(
+            option -> !option.longestName().matches("--(url|certs-dir|json|report|compare|events)"))
         .flatMap(
             option ->
                 option.originalStringValues().stream()

@@ -1,472 +1,241 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
-//DESCRIPTION Stands in for a CockroachDB cluster where there is none: a PostgreSQL in its shape
+//DESCRIPTION Starts a CockroachDB cluster on this machine, or PostgreSQL in its place
 //JAVA 17+
 //JAVA_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 //SOURCES ../BankBasic.java
-//SOURCES Certificates.java
-//SOURCES Server.java
-//SOURCES TemporaryDirectory.java
+//SOURCES cluster/CertificateAuthority.java
+//SOURCES cluster/Cluster.java
+//SOURCES cluster/CockroachCluster.java
+//SOURCES cluster/PostgresStandIn.java
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.Locale;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.logging.LogManager;
 import java.util.stream.Stream;
-import org.jdbi.v3.core.Handle;
-import org.jdbi.v3.core.Jdbi;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /**
- * An embedded PostgreSQL in the shape of a CockroachDB cluster: SERIALIZABLE unless told otherwise,
- * a superuser root, a database defaultdb, the user maxroach and his database bank. Insecure, it
- * lets everyone in; secure, it demands TLS and a client certificate. It can be killed and started
- * again on its data.
+ * Starts a database on this machine for the samples, with the user maxroach and the database bank:
+ * CockroachDB if {@code cockroach} is on the PATH, PostgreSQL if not. Ctrl-C stops it and deletes
+ * all that it holds.
+ *
+ * <pre>
+ * jbang tools/LocalCluster.java                       one insecure node
+ * jbang tools/LocalCluster.java --secure              with TLS and client certificates
+ * jbang tools/LocalCluster.java --nodes=3
+ * </pre>
  */
-public final class LocalCluster implements Server {
+@Command(
+    name = "LocalCluster",
+    version = "LocalCluster 3.0",
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    description = {
+      "Starts a CockroachDB cluster on this machine, with the user maxroach and",
+      "the database bank. If there is no cockroach on the PATH, it starts",
+      "PostgreSQL instead. Ctrl-C stops it and deletes its data."
+    },
+    footer = {
+      "%nExit status: 1 it could not start, 2 wrong command line, 130 stopped by Ctrl-C.",
+      "Example: jbang tools/LocalCluster.java --nodes=3"
+    })
+public final class LocalCluster implements Callable<Integer> {
 
-  private static final Set<LocalCluster> OPEN = ConcurrentHashMap.newKeySet();
+  private static final int DEFAULT_PORT = 26257;
+  private static final Path DEFAULT_CERTS = Path.of("certs");
 
-  /** What initdb made for the first server, for the others to copy. */
-  private static TemporaryDirectory template;
+  /** What to do if there is no cockroach. */
+  static final String INSTALL_COCKROACH =
+      "Install it: https://www.cockroachlabs.com/docs/stable/install-cockroachdb";
 
-  private final Builder shape;
-  private final TemporaryDirectory directory;
-  private final Path certs;
-  private final int port;
-  private BankBasic.EmbeddedDatabase database;
-  private boolean running;
+  @Spec private CommandSpec spec;
 
-  private LocalCluster(Builder shape) throws IOException {
-    this.shape = shape;
-    this.port = shape.port == 0 ? Server.freePort() : shape.port;
-    this.directory = TemporaryDirectory.create("local-cluster-");
-    this.certs = shape.certs == null ? directory.path().resolve("certs") : shape.certs;
-  }
+  @Option(
+      names = "--nodes",
+      paramLabel = "N",
+      description = "1, 3 or 5 nodes (default: ${DEFAULT-VALUE}).")
+  private int nodes = 1;
+
+  @Option(names = "--secure", description = "Demand TLS and a client certificate.")
+  private boolean secure;
+
+  @Option(
+      names = "--certs-dir",
+      paramLabel = "FOLDER",
+      description = {
+        "With --secure, the folder of the certificates, which",
+        "are created if it has none (default: ${DEFAULT-VALUE})."
+      })
+  private Path certs = DEFAULT_CERTS;
+
+  @Option(
+      names = "--port",
+      description = {
+        "The port of the first node (default: ${DEFAULT-VALUE}).",
+        "The others take the next ports that are free."
+      })
+  private int port = DEFAULT_PORT;
+
+  @Option(
+      names = "--disk",
+      description = {"Keep the data on disk, in a temporary folder", "(default: in memory)."})
+  private boolean onDisk;
+
+  @Option(names = "--postgres", description = "Start PostgreSQL even if cockroach is on the PATH.")
+  private boolean postgres;
 
   public static void main(String... arguments) {
-    System.exit(new CommandLine(new StandIn()).execute(arguments));
-  }
-
-  /** Starts an insecure server with the user maxroach and the database bank. */
-  static LocalCluster insecure() throws IOException {
-    return builder().start();
-  }
-
-  /** Starts a server that demands client certificates, with maxroach and bank. */
-  static LocalCluster secure() throws IOException {
-    return builder().secure().start();
-  }
-
-  /** Describes a server of another shape. */
-  static Builder builder() {
-    return new Builder();
-  }
-
-  /** Stops every server of this program and deletes their data, as its end does anyway. */
-  static void closeAll() {
-    OPEN.forEach(LocalCluster::close);
-    synchronized (LocalCluster.class) {
-      if (template != null) {
-        template.close();
-        template = null;
-      }
-    }
-  }
-
-  /** What a server is to be like; as it comes, insecure. */
-  static final class Builder {
-    private final Map<String, String> settings = new LinkedHashMap<>();
-    private final List<String> access = new ArrayList<>();
-    private int port;
-    private boolean secure;
-    private boolean bank = true;
-    private Path certs;
-    private Certificates.Leaf node;
-    private String password;
-
-    private Builder() {
-      settings.put("default_transaction_isolation", "serializable");
-      // Whoever creates a role may give a database to it, as on CockroachDB.
-      settings.put("createrole_self_grant", "set, inherit");
-    }
-
-    /** Listens on this port, not on any free one. */
-    Builder port(int port) {
-      this.port = port;
-      return this;
-    }
-
-    /** Demands TLS and, unless told otherwise, a client certificate. */
-    Builder secure() {
-      this.secure = true;
-      return this;
-    }
-
-    /** Is secure with the certificates of this folder, and leaves them there. */
-    Builder certs(Path folder) {
-      this.certs = folder.toAbsolutePath();
-      return secure();
-    }
-
-    /** Is secure and shows this certificate, not the folder's node.crt. */
-    Builder node(Certificates.Leaf certificate) {
-      this.node = certificate;
-      return secure();
-    }
-
-    /** Is secure and lets maxroach in by this password; root still needs a certificate. */
-    Builder password(String password) {
-      this.password = password;
-      return secure()
-          .access("hostssl all maxroach all scram-sha-256")
-          .access("hostssl all all all cert");
-    }
-
-    /** Is secure and lets everyone in without a client certificate or a password. */
-    Builder withoutClientCertificates() {
-      return secure().access("hostssl all all all trust");
-    }
-
-    /** Adds a line to pg_hba.conf; with the first one the usual line goes. */
-    Builder access(String line) {
-      access.add(line);
-      return this;
-    }
-
-    /** Adds a setting, as in postgresql.conf. */
-    Builder setting(String name, String value) {
-      settings.put(name, value);
-      return this;
-    }
-
-    /** Has only the user root, as a new cluster has: no maxroach and no bank. */
-    Builder withoutBank() {
-      this.bank = false;
-      return this;
-    }
-
-    /** Starts the server and returns once it answers. */
-    LocalCluster start() throws IOException {
-      LocalCluster server = new LocalCluster(this);
-      OPEN.add(server);
-      try {
-        server.firstStart();
-        return server;
-      } catch (IOException | RuntimeException e) {
-        server.close();
-        throw e;
-      }
-    }
+    Locale.setDefault(Locale.ROOT);
+    LogManager.getLogManager().reset();
+    CommandLine commandLine = new CommandLine(new LocalCluster());
+    commandLine.setParameterExceptionHandler((e, given) -> report(e.getMessage(), "", 2));
+    commandLine.setExecutionExceptionHandler((e, command, parsed) -> report(e));
+    System.exit(commandLine.execute(arguments));
   }
 
   @Override
-  public int port() {
-    return port;
-  }
-
-  @Override
-  public boolean isSecure() {
-    return shape.secure;
-  }
-
-  @Override
-  public Path certs() {
-    if (!shape.secure) {
-      throw new IllegalStateException("an insecure server has no certificates");
+  public Integer call() throws Exception {
+    Optional<String> cockroach = postgres ? Optional.empty() : CockroachCluster.binary();
+    checkOptions(cockroach.isPresent());
+    announce(cockroach.isPresent());
+    // A cluster whose LocalCluster was killed may still hold the port.
+    BankBasic.EmbeddedDatabase.RunFolder.cleanUp();
+    List<Integer> ports = ports();
+    if (secure) {
+      prepareCertificates(cockroach.isPresent());
     }
-    return certs;
+    Path certsOrNull = secure ? certs : null;
+    Cluster cluster =
+        cockroach.isPresent()
+            ? new CockroachCluster(cockroach.get(), ports, certsOrNull, onDisk)
+            : secure ? PostgresStandIn.secure(port, certs) : PostgresStandIn.insecure(port);
+    cluster.start();
+    print(cluster);
+    new CountDownLatch(1).await();
+    return 0;
   }
 
-  /** A way in as the superuser postgres, whose password only this program knows. */
-  @Override
-  public Jdbi asSuperuser(String name) {
-    return Jdbi.create(
-        "jdbc:postgresql://localhost:"
-            + port
-            + "/"
-            + name
-            + "?sslmode=disable&requireAuth=scram-sha-256",
-        "postgres",
-        BankBasic.EmbeddedDatabase.PASSWORD);
-  }
-
-  /** Sends SIGKILL to all its processes and returns when they are dead. */
-  synchronized void killHard() {
-    killProcesses();
-    release();
-  }
-
-  /** Shuts it down, ending all connections with 57P01, and keeps its data. */
-  synchronized void stop() {
-    release();
-    killProcesses();
-  }
-
-  /** Starts it again, on the same port and data, once killed or stopped. */
-  synchronized void startAgain() throws IOException {
-    if (running) {
-      throw new IllegalStateException("it runs");
+  private void checkOptions(boolean hasCockroach) throws Cluster.StartException {
+    if (!List.of(1, 3, 5).contains(nodes)) {
+      throw new ParameterException(spec.commandLine(), "--nodes is 1, 3 or 5");
     }
-    launch();
-  }
-
-  /** Stops it and deletes its data. */
-  @Override
-  public synchronized void close() {
-    if (database != null) {
-      database.close();
+    if (port < 1 || port > 65_535) {
+      throw new ParameterException(spec.commandLine(), "--port is between 1 and 65535");
     }
-    directory.close();
-    OPEN.remove(this);
+    if (postgres && nodes > 1) {
+      throw new ParameterException(spec.commandLine(), "--postgres has one node only");
+    }
+    if (nodes > 1 && !hasCockroach) {
+      throw new Cluster.StartException(
+          "--nodes=" + nodes + " needs cockroach on the PATH", INSTALL_COCKROACH);
+    }
   }
 
-  /** Holds the lock, so that a program told to end closes the server and not half of it. */
-  private synchronized void firstStart() throws IOException {
-    synchronized (LocalCluster.class) {
-      if (template == null) {
-        Runtime.getRuntime().addShutdownHook(new Thread(LocalCluster::closeAll));
-        template = TemporaryDirectory.create("local-cluster-template-");
+  private void announce(boolean hasCockroach) {
+    String what = hasCockroach ? "CockroachDB" : "PostgreSQL in place of CockroachDB";
+    String count = nodes == 1 ? "" : ", " + nodes + " nodes";
+    System.err.println("Starting " + what + count + " ...");
+  }
+
+  /** The first node's port, which must be free, and for each of the others the next free one. */
+  private List<Integer> ports() throws IOException {
+    if (!Cluster.isFree(port)) {
+      throw new Cluster.StartException(
+          "port " + port + " is taken", "Stop what listens there, or choose another --port.");
+    }
+    List<Integer> ports = new ArrayList<>(List.of(port));
+    for (int next = port + 1; ports.size() < nodes; next++) {
+      if (next > 65_535) {
+        ports.add(Cluster.freePort());
+      } else if (Cluster.isFree(next)) {
+        ports.add(next);
       }
     }
-    database = BankBasic.EmbeddedDatabase.create("max_connections=300");
-    configure();
-    launch();
-    createUsers();
+    return ports;
   }
 
-  private void launch() throws IOException {
-    database.start(port);
-    running = true;
-  }
-
-  private void configure() throws IOException {
-    Map<String, String> settings = new LinkedHashMap<>(shape.settings);
-    if (shape.secure) {
-      settings.putAll(tlsSettings());
+  /** Creates certificates in a folder that has none; never overwrites one. */
+  private void prepareCertificates(boolean hasCockroach) throws IOException {
+    boolean empty = true;
+    if (Files.isDirectory(certs)) {
+      try (Stream<Path> files = Files.list(certs)) {
+        empty = files.noneMatch(file -> file.toString().matches(".*\\.(crt|key|pk8|p12)"));
+      }
     }
-    List<String> lines = new ArrayList<>();
-    settings.forEach((name, value) -> lines.add(name + " = " + literal(value)));
-    Path data = database.data();
-    Files.write(data.resolve("postgresql.conf"), lines, StandardOpenOption.APPEND);
-    Files.write(data.resolve("pg_hba.conf"), accessLines());
-  }
-
-  private Map<String, String> tlsSettings() throws IOException {
-    if (shape.certs == null) {
-      TemporaryDirectory.copy(standardCerts(), certs);
+    if (empty) {
+      CertificateAuthority.writeAll(certs);
+      System.err.println("Created the certificates of a new cluster in " + certs + ".");
+      return;
     }
-    Path node = certs;
-    if (shape.node != null) {
-      node = directory.directory("node");
-      shape.node.write(node);
+    List<String> needed = new ArrayList<>(List.of("ca.crt", "node.crt", "node.key"));
+    if (hasCockroach) {
+      needed.addAll(List.of("client.root.crt", "client.root.key"));
     }
-    return Map.of(
-        "ssl", "on",
-        "ssl_ca_file", portable(certs.resolve("ca.crt")),
-        "ssl_cert_file", portable(node.resolve("node.crt")),
-        "ssl_key_file", portable(node.resolve("node.key")));
-  }
-
-  private List<String> accessLines() {
-    List<String> lines = new ArrayList<>();
-    lines.add("host all postgres all scram-sha-256");
-    if (shape.access.isEmpty()) {
-      lines.add(shape.secure ? "hostssl all all all cert" : "host all all all trust");
-    }
-    lines.addAll(shape.access);
-    return lines;
-  }
-
-  private void createUsers() {
-    // On CockroachDB who may use a database may create tables in its schema public.
-    asSuperuser("template1").useHandle(h -> h.execute("GRANT ALL ON SCHEMA public TO PUBLIC"));
-    try (Handle handle = asSuperuser("postgres").open()) {
-      handle.execute("CREATE ROLE root LOGIN CREATEDB CREATEROLE");
-      handle.execute("CREATE DATABASE defaultdb OWNER root");
-      if (shape.bank) {
-        String password = shape.password == null ? "" : " PASSWORD " + literal(shape.password);
-        handle.execute("CREATE ROLE maxroach LOGIN" + password);
-        handle.execute("GRANT maxroach TO root WITH ADMIN TRUE, INHERIT TRUE, SET TRUE");
-        handle.execute("CREATE DATABASE bank OWNER maxroach");
+    for (String file : needed) {
+      if (!Files.exists(certs.resolve(file))) {
+        throw new Cluster.StartException(
+            certs + " has certificates, but no " + file,
+            "Create it with cockroach cert, or choose another --certs-dir.");
       }
     }
   }
 
-  /** Keys take a second to make, so all secure servers of a program have the same. */
-  private static synchronized Path standardCerts() throws IOException {
-    Path certs = template.path().resolve("certs");
-    if (!Files.exists(certs)) {
-      new Certificates().writeAll(certs);
+  private void print(Cluster cluster) {
+    String data = cluster instanceof PostgresStandIn || onDisk ? "on disk" : "in memory";
+    System.out.printf("%s runs, %s, %s%n", cluster.version(), secure ? "secure" : "insecure", data);
+    cluster.nodes().forEach(node -> System.out.println("  " + node));
+    if (cluster.console() != null) {
+      System.out.println("  console  " + cluster.console());
     }
-    return certs;
+    System.out.println("  URL      " + cluster.url());
+    System.out.println("  next     " + nextCommand(cluster.url()));
+    System.out.println("Ctrl-C stops it and deletes its data.");
   }
 
-  /** Shuts down what still runs. */
-  private void release() {
-    try {
-      database.stop("fast");
-      running = false;
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+  /** Leaves out what is the sample's default. */
+  private String nextCommand(String url) {
+    List<String> words = new ArrayList<>(List.of("jbang"));
+    words.add(secure ? "BankSecure.java" : "BankInsecure.java");
+    if (port != DEFAULT_PORT || nodes > 1) {
+      words.add("--url='" + url + "'");
     }
+    if (secure && !certs.equals(DEFAULT_CERTS)) {
+      words.add("--certs-dir=" + quoted(certs.toString()));
+    }
+    return String.join(" ", words);
   }
 
-  /** The process that the server's own pid file names, if it lives. */
-  private Optional<ProcessHandle> postmaster() {
-    try (Stream<String> lines = Files.lines(database.data().resolve("postmaster.pid"))) {
-      return lines.findFirst().map(String::trim).map(Long::valueOf).flatMap(ProcessHandle::of);
-    } catch (IOException e) {
-      return Optional.empty();
-    }
+  private static String quoted(String word) {
+    return word.matches("[\\w./-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
   }
 
-  private void killProcesses() {
-    try {
-      ProcessHandle postmaster = postmaster().orElse(null);
-      if (postmaster != null) {
-        kill(postmaster);
-        // Where nothing reaps a dead process, PostgreSQL would take it for the data's owner.
-        Files.deleteIfExists(database.data().resolve("postmaster.pid"));
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+  private static int report(Exception e) {
+    if (e instanceof Cluster.StartException failure) {
+      return report(failure.getMessage(), failure.advice, 1);
     }
+    if (e instanceof BankBasic.EmbeddedDatabase.StartException failure) {
+      return report(failure.getMessage(), failure.advice, 1);
+    }
+    return report(e.toString(), "", 1);
   }
 
-  private static void kill(ProcessHandle postmaster) throws IOException, InterruptedException {
-    // Frozen, it forks no child that the list would miss.
-    new ProcessBuilder("kill", "-STOP", Long.toString(postmaster.pid())).start().waitFor();
-    List<ProcessHandle> all =
-        Stream.concat(Stream.of(postmaster), postmaster.descendants()).toList();
-    all.forEach(ProcessHandle::destroyForcibly);
-    while (all.stream().anyMatch(LocalCluster::runs)) {
-      Thread.sleep(5);
+  private static int report(String message, String advice, int status) {
+    System.err.println("error: " + message.replaceAll("[\\p{C}\\s]+", " "));
+    if (!advice.isEmpty()) {
+      System.err.println(advice);
     }
-  }
-
-  /** Whether the process runs; one that is dead but not yet reaped has no command. */
-  static boolean runs(ProcessHandle process) {
-    return process.isAlive() && process.info().command().isPresent();
-  }
-
-  private static String literal(String text) {
-    return "'" + text.replace("'", "''") + "'";
-  }
-
-  /** PostgreSQL takes a backslash in its configuration for an escape. */
-  private static String portable(Path path) {
-    return path.toString().replace('\\', '/');
-  }
-
-  /** The command line: one server, until Ctrl-C. */
-  @Command(
-      name = "LocalCluster",
-      version = "LocalCluster 2.0",
-      mixinStandardHelpOptions = true,
-      description = {
-        "Stands in for a CockroachDB cluster where there is none: a PostgreSQL",
-        "in its shape, with the user maxroach and the database bank. It loses all",
-        "it holds when it stops."
-      },
-      footer = {
-        "%nExit status: 1 it could not start, 2 wrong command line, 130 stopped by Ctrl-C.",
-        "Example: jbang tools/LocalCluster.java --secure"
-      })
-  private static final class StandIn implements Callable<Integer> {
-
-    private static final int DEFAULT_PORT = 26257;
-    private static final Path DEFAULT_CERTS = Path.of("certs");
-
-    @Option(names = "--secure", description = "Demand TLS and a client certificate.")
-    private boolean secure;
-
-    @Option(names = "--port", description = "Where to listen; ${DEFAULT-VALUE} by default.")
-    private int port = DEFAULT_PORT;
-
-    @Option(
-        names = "--certs-dir",
-        description = {
-          "With --secure, where certificates are, or are made;",
-          "${DEFAULT-VALUE} by default."
-        })
-    private Path certs = DEFAULT_CERTS;
-
-    @Override
-    public Integer call() throws InterruptedException {
-      try {
-        requireFreePort();
-        Builder shape = builder().port(port);
-        if (secure) {
-          prepareCertificates();
-          shape.certs(certs);
-        }
-        tell(shape.start());
-      } catch (IOException e) {
-        System.err.println("error: " + e.getMessage());
-        if (e instanceof BankBasic.EmbeddedDatabase.StartException startException) {
-          System.err.println(startException.advice);
-        }
-        return 1;
-      }
-      new CountDownLatch(1).await();
-      return 0;
-    }
-
-    private void requireFreePort() throws IOException {
-      try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
-        assert socket.isBound();
-      } catch (IOException | IllegalArgumentException e) {
-        throw new IOException(
-            "cannot listen on port " + port + " (" + e.getMessage() + "); --port takes another", e);
-      }
-    }
-
-    private void prepareCertificates() throws IOException {
-      if (!Files.exists(certs.resolve("ca.crt"))) {
-        new Certificates().writeAll(certs);
-        System.out.println("Made the certificates of a new cluster in " + certs + ".");
-        return;
-      }
-      for (String file : List.of("node.crt", "node.key")) {
-        if (!Files.exists(certs.resolve(file))) {
-          throw new IOException(certs.resolve("ca.crt") + " is there and " + file + " is not");
-        }
-      }
-    }
-
-    private void tell(LocalCluster server) {
-      String version =
-          server
-              .asSuperuser("postgres")
-              .withHandle(h -> h.createQuery("SHOW server_version").mapTo(String.class).one());
-      String next = secure ? "jbang BankSecure.java" : "jbang BankInsecure.java";
-      if (port != DEFAULT_PORT) {
-        next += " --url='" + server.url() + "'";
-      }
-      if (secure && !certs.equals(DEFAULT_CERTS)) {
-        next += " --certs-dir='" + certs + "'";
-      }
-      String encryption = secure ? "secure, with the certificates in " + certs : "insecure";
-      System.out.println("PostgreSQL " + version + " stands in for CockroachDB, " + encryption);
-      System.out.println("  URL   " + server.url());
-      System.out.println("  next  " + next);
-      System.out.println("Ctrl-C stops it and deletes its data.");
-    }
+    return status;
   }
 }

@@ -24,17 +24,17 @@ import picocli.CommandLine.UnmatchedArgumentException;
 @Command(
     mixinStandardHelpOptions = true,
     sortOptions = false,
-    footer = "%nExit status: 0 done, 1 failed, 2 wrong command line, 5 no connection")
+    footer = "%nExit status: 0 done, 1 failed, 2 usage, 5 no connection")
 abstract class Lesson implements Callable<Integer> {
 
   @Option(
       names = "--url",
-      description = "The database (default: $$DATABASE_URL, or an embedded PostgreSQL).")
+      description = "The database (default: DATABASE_URL, or an embedded PostgreSQL).")
   private String url = System.getenv("DATABASE_URL");
 
   @Option(
       names = "--certs-dir",
-      description = "The certificates (default: $$COCKROACH_CERTS_DIR, or certs).")
+      description = "The certificates (default: COCKROACH_CERTS_DIR, or certs).")
   private Path certsDir = defaultCertsDir();
 
   private Properties settings = new Properties();
@@ -71,7 +71,7 @@ abstract class Lesson implements Callable<Integer> {
   }
 
   private void teachOn(String url) throws Exception {
-    settings = BankSecure.settings(url);
+    this.settings = BankSecure.settings(url);
     boolean isInsecure = settings.getProperty("sslmode", "").equals("disable");
     Jdbi jdbi =
         isInsecure ? BankInsecure.connect(settings) : BankSecure.connect(settings, certsDir);

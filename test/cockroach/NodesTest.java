@@ -16,7 +16,7 @@ import org.jdbi.v3.core.Jdbi;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Transfers go on, each exactly once, while a cluster of three loses its nodes. */
+/** Transfers continue, each exactly once, while a cluster of three loses nodes. */
 @Timeout(600)
 class NodesTest {
 
@@ -33,21 +33,21 @@ class NodesTest {
       } while (!drained.isDone());
       drained.join();
       Teller.start(tellers, 100).await();
-      assertFalse(tellers.get(1).retries().isEmpty(), "the drained node's teller saw nothing");
+      assertFalse(tellers.get(1).retries().isEmpty(), "no retry on the drained node");
 
       Teller.Work work = Teller.start(tellers, 300);
       Watch.of(bank).awaitTransfers(bank.ledger().size() + 50);
       cluster.kill(2);
       assertTrue(work.isUnderWay(), "ended before it was killed");
       work.await();
-      assertFalse(tellers.get(2).retries().isEmpty(), "the killed node's teller saw nothing");
+      assertFalse(tellers.get(2).retries().isEmpty(), "no retry on the killed node");
 
       Teller.assertExact(bank, atFirst, tellers.toArray(Teller[]::new));
       tellers.forEach(Teller::close);
     }
   }
 
-  /** While a transaction is open on it a node that drains waits, and turns newcomers away. */
+  /** While a transaction is open on it, a node that drains waits, and refuses new clients. */
   private static void drain(Cockroach cluster, int node) {
     String url =
         "jdbc:postgresql://" + cluster.addresses().get(node) + "/bank?user=root&sslmode=disable";
@@ -66,7 +66,7 @@ class NodesTest {
     }
   }
 
-  /** One for each node, who goes to the others when it is lost. */
+  /** One for each node, which connects to the others when its node is lost. */
   private static List<Teller> tellers(Cockroach cluster, Bank bank) {
     List<String> hosts = new ArrayList<>(cluster.addresses());
     List<Teller> tellers = new ArrayList<>();

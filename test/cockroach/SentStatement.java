@@ -20,7 +20,7 @@ import org.jdbi.v3.core.statement.StatementContext;
  */
 record SentStatement(String text, List<String> values) {
 
-  /** Does the work and answers what it sent, in order. */
+  /** Does the work and returns what it sent, in order. */
   static List<SentStatement> by(Handle handle, Consumer<Handle> work) {
     List<SentStatement> sent = new ArrayList<>();
     SqlLogger recorder =
@@ -57,16 +57,18 @@ record SentStatement(String text, List<String> values) {
   }
 
   /**
-   * Executes it again, prepared, so many times in this {@code plan_cache_mode}, and answers what
-   * EXPLAIN ANALYZE tells of each time. Asked for PREPARE and EXECUTE, it needs a connection with
-   * {@code preferQueryMode=simple}.
+   * Prepares the statement and executes it so many times in this {@code plan_cache_mode}, or in the
+   * server's own if it is empty, and returns the output of each EXPLAIN ANALYZE. The connection
+   * must have {@code preferQueryMode=simple}.
    */
   List<String> plans(Handle handle, String planCacheMode, int times) {
     List<String> types = values.stream().map(SentStatement::type).toList();
     String parameters = values.isEmpty() ? "" : "(" + String.join(", ", types) + ")";
     String arguments = values.isEmpty() ? "" : "(" + String.join(", ", values) + ")";
     try (Statement statement = handle.getConnection().createStatement()) {
-      statement.execute("SET plan_cache_mode = " + planCacheMode);
+      if (!planCacheMode.isEmpty()) {
+        statement.execute("SET plan_cache_mode = " + planCacheMode);
+      }
       statement.execute("PREPARE sent " + parameters + " AS " + text);
       List<String> plans = new ArrayList<>();
       for (int i = 0; i < times; i++) {

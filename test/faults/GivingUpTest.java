@@ -120,7 +120,7 @@ class GivingUpTest extends EachServer {
             assertTrue(failure.lookup.contains("WHERE id = '" + id), failure.lookup);
             // If the timeout passed while the loop connected again, that is the last error.
             String last =
-                failure.getCause().toString().contains("connecting took too long")
+                failure.getCause().toString().contains("connected too late")
                     ? stage.lastSqlState()
                     : sqlState(failure);
             assertTrue(last.startsWith(lastState), () -> failure.getCause() + "");

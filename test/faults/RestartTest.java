@@ -25,11 +25,11 @@ class RestartTest {
   /** Of each worker: so many that the last is made long after the server was killed. */
   private static final int TRANSFERS = 2_000;
 
-  private static LocalCluster server;
+  private static Postgres server;
 
   @BeforeParameterizedClassInvocation
   static void startServer(boolean secure) throws IOException {
-    server = secure ? LocalCluster.secure() : LocalCluster.insecure();
+    server = secure ? Postgres.secure() : Postgres.insecure();
   }
 
   @AfterParameterizedClassInvocation

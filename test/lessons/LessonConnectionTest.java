@@ -8,7 +8,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** How the lessons connect, and what they print if they cannot. */
-@Timeout(180)
+@Timeout(300)
 class LessonConnectionTest {
 
   @ParameterizedTest

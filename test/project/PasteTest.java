@@ -22,14 +22,14 @@ import org.junit.jupiter.api.condition.OS;
 class PasteTest {
 
   private static Shell shell;
-  private static LocalCluster insecure;
-  private static LocalCluster secure;
+  private static Postgres insecure;
+  private static Postgres secure;
 
   @BeforeAll
   static void startClusters() throws IOException {
     shell = new Shell();
-    insecure = LocalCluster.insecure();
-    secure = LocalCluster.secure();
+    insecure = Postgres.insecure();
+    secure = Postgres.secure();
   }
 
   @AfterAll

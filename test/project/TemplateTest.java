@@ -20,7 +20,7 @@ class TemplateTest {
   @Test
   void isBankSecureAroundAnotherProgram() throws Exception {
     try (Shell shell = new Shell();
-        LocalCluster cluster = LocalCluster.secure()) {
+        Postgres cluster = Postgres.secure()) {
       Path folder = shell.directory("folder");
       shell.runQuietly("jbang init -t bank-app '" + folder + "/MyApp.java'", Project.root());
 

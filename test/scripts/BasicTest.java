@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** BankBasic with the PostgreSQL that it brings along, of which nothing is left. */
-@Timeout(120)
+@Timeout(300)
 class BasicTest {
 
   /** What every successful run prints. */
@@ -207,6 +207,7 @@ class BasicTest {
 
   private Script basic() {
     return Script.of("BankBasic")
+        .timeLimit(Duration.ofMinutes(2))
         .home(Path.of(System.getProperty("user.home")))
         .environment("XDG_CACHE_HOME", cache.toString());
   }
@@ -229,7 +230,7 @@ class BasicTest {
   }
 
   private void awaitNumberOfServers(int number) throws Exception {
-    long deadline = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+    long deadline = System.nanoTime() + Duration.ofMinutes(2).toNanos();
     while (left().stream().filter(file -> file.endsWith("postmaster.opts")).count() < number) {
       assertTrue(System.nanoTime() < deadline, "no second server");
       Thread.sleep(5);

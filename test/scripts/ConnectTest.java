@@ -38,8 +38,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(120)
 class ConnectTest {
 
-  private static final LocalCluster INSECURE = SharedServers.insecure();
-  private static final LocalCluster SECURE = SharedServers.secure();
+  private static final Postgres INSECURE = SharedServers.insecure();
+  private static final Postgres SECURE = SharedServers.secure();
   private static final String PASSWORD = ":" + ErrorForm.ENCODED_PASSWORD;
 
   @TempDir Path directory;
@@ -237,8 +237,8 @@ class ConnectTest {
   /** CockroachDB 22.1 stored passwords so; pgjdbc's own limit is 100,000 iterations. */
   @Test
   void passwordOfVeryManyIterations() throws IOException {
-    try (LocalCluster server =
-        LocalCluster.builder()
+    try (Postgres server =
+        Postgres.builder()
             .certs(SECURE.certs())
             .access("host all maxroach all scram-sha-256")
             .start()) {

@@ -206,7 +206,7 @@ class FlowTest {
             .formatted(
                 server.port(),
                 bank.database(),
-                server.isSecure() ? "certificate verified" : "not encrypted"));
+                server.isSecure() ? "server verified" : "not encrypted"));
     assertEquals("Accounts: %d found, 100 created.".formatted(found), lines.get(1));
     MatchResult transfer = match(lines.get(2), "Transferred ([\\d,]+) from (\\d+) to (\\d+)\\.");
     assertEquals("Total balance: %1$,d before, %1$,d after.".formatted(bank.total()), lines.get(3));

@@ -35,8 +35,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(120)
 class SecurityTest {
 
-  private static final LocalCluster SECURE = SharedServers.secure();
-  private static final LocalCluster INSECURE = SharedServers.insecure();
+  private static final Postgres SECURE = SharedServers.secure();
+  private static final Postgres INSECURE = SharedServers.insecure();
   private static final Certificates AUTHORITY = SharedServers.authority();
   private static final Certificates FOREIGN = new Certificates();
 
@@ -266,7 +266,7 @@ class SecurityTest {
     }
     Script.Result result = onTerminal(SECURE.port());
     assertTrue(result.out().contains("Password of clerk: "), result::toString);
-    assertTrue(result.out().contains("certificate verified"), result::toString);
+    assertTrue(result.out().contains("server verified"), result::toString);
     assertEquals(0, result.status(), result::toString);
   }
 
@@ -275,7 +275,8 @@ class SecurityTest {
     Script script =
         Script.of(
             "BankSecure",
-            "--url=postgresql://clerk@localhost:" + port + "/bank?sslResponseTimeout=1000",
+            "--url=postgresql://clerk@localhost:%d/%s?sslResponseTimeout=1000"
+                .formatted(port, Bank.create(SECURE).database()),
             "--certs-dir=" + onlyAuthority,
             "--accounts=0",
             "--transfers=0");
@@ -396,7 +397,7 @@ class SecurityTest {
                 "forged",
                 Script.of("BankSecure", secure + "sslrootcert=" + words)
                     .environment("PGPASSWORD", "geheim")),
-            plain("an option", "forged", Script.of("BankInsecure", "--accounts=1\nerror: forged")),
+            plain("an option", "--accounts", Script.of("BankInsecure", "--accounts=1\nerror: forged")),
             plain("a mode", "sslmode", Script.of("BankSecure", secure + "sslmode=" + words))));
   }
 

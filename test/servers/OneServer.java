@@ -1,5 +1,5 @@
 /** Tests on the insecure server that all share. */
 abstract class OneServer {
 
-  static final LocalCluster server = SharedServers.insecure();
+  static final Postgres server = SharedServers.insecure();
 }

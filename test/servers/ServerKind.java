@@ -31,8 +31,8 @@ enum ServerKind {
   /** Starts one with the user maxroach and the database bank. */
   Server start() throws IOException {
     return switch (this) {
-      case POSTGRESQL_INSECURE -> LocalCluster.insecure();
-      case POSTGRESQL_SECURE -> LocalCluster.secure();
+      case POSTGRESQL_INSECURE -> Postgres.insecure();
+      case POSTGRESQL_SECURE -> Postgres.secure();
       default -> Cockroach.start(secure);
     };
   }
@@ -50,11 +50,25 @@ enum ServerKind {
     try {
       if (shared == null) {
         shared = Cockroach.start(secure);
+        if (secure) {
+          createClerk(shared);
+        }
         Runtime.getRuntime().addShutdownHook(new Thread(shared::close));
       }
       return shared;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** As on the PostgreSQL that all share, clerk has a password. */
+  private static void createClerk(Server server) {
+    server
+        .asSuperuser("defaultdb")
+        .useHandle(
+            root -> {
+              root.execute("CREATE USER clerk WITH PASSWORD '" + ErrorForm.PASSWORD + "'");
+              root.execute("GRANT maxroach TO clerk");
+            });
   }
 }

@@ -12,7 +12,7 @@ final class SharedServers {
   private SharedServers() {}
 
   /** One that lets everyone in, in the clear. */
-  static LocalCluster insecure() {
+  static Postgres insecure() {
     return Insecure.SERVER;
   }
 
@@ -20,7 +20,7 @@ final class SharedServers {
    * One with TLS, that asks for a certificate. It lets two users in by password: clerk by SCRAM,
    * and teller by one that goes over the wire as it is, so that whoever listens in hears it.
    */
-  static LocalCluster secure() {
+  static Postgres secure() {
     return Secure.SERVER;
   }
 
@@ -30,17 +30,17 @@ final class SharedServers {
   }
 
   private static final class Insecure {
-    private static final LocalCluster SERVER = start(LocalCluster.builder());
+    private static final Postgres SERVER = start(Postgres.builder());
   }
 
   private static final class Secure {
     private static final Certificates AUTHORITY = new Certificates();
-    private static final LocalCluster SERVER = start();
+    private static final Postgres SERVER = start();
 
-    private static LocalCluster start() {
-      LocalCluster server =
+    private static Postgres start() {
+      Postgres server =
           SharedServers.start(
-              LocalCluster.builder()
+              Postgres.builder()
                   .certs(certificates())
                   .access("hostssl all clerk all scram-sha-256")
                   .access("hostssl all teller all password")
@@ -63,7 +63,7 @@ final class SharedServers {
     }
   }
 
-  private static LocalCluster start(LocalCluster.Builder shape) {
+  private static Postgres start(Postgres.Builder shape) {
     try {
       return shape.start();
     } catch (IOException e) {

@@ -2,8 +2,10 @@
 
 import com.google.gson.JsonParser;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.logging.Level;
@@ -17,6 +19,7 @@ import org.openqa.selenium.chrome.ChromeOptions;
 import org.openqa.selenium.logging.LogEntry;
 import org.openqa.selenium.logging.LogType;
 import org.openqa.selenium.logging.LoggingPreferences;
+import org.openqa.selenium.print.PrintOptions;
 
 /** A Chromium without a window, which remembers nothing and asks the network for nothing. */
 final class Browser implements AutoCloseable {
@@ -107,6 +110,13 @@ final class Browser implements AutoCloseable {
             "features",
             List.of(Map.of("name", "prefers-color-scheme", "value", dark ? "dark" : "light"))));
     driver.executeAsyncScript("setTimeout(arguments[0], 200)");
+  }
+
+  /** How many pages the page takes on paper. */
+  int printedPages() {
+    String pdf = driver.print(new PrintOptions()).getContent();
+    String text = new String(Base64.getMimeDecoder().decode(pdf), StandardCharsets.ISO_8859_1);
+    return text.split("/Type /Page[^s]", -1).length - 1;
   }
 
   /** What the pages since the last call wrote to the console, but for Chromium's own. */

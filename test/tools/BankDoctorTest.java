@@ -128,12 +128,11 @@ class BankDoctorTest {
     DoctorStage.Scene scene = stage.set(new DoctorCase("well"));
     DoctorStage.Run run = scene.diagnose();
     assertWell(run);
-    assertTrue(run.out().lines().count() <= 24, run.out());
     String url = scene.filledIn("postgresql://maxroach@localhost:{port}/bank");
     String well = "jbang BankSecure.java --url=" + url + " --certs-dir=" + scene.folder + "/certs";
     assertEquals(well, run.command());
     assertTrue(run.out().contains(" jdbc:" + url.replace("maxroach@", "") + "\n"), run.out());
-    assertTrue(run.out().contains("sslmode=verify-full, sslrootcert=" + scene.folder), run.out());
+    assertTrue(run.out().contains(" sslrootcert=" + scene.folder), run.out());
     assertEqualFacts(run, scene.diagnose("--json"));
     DoctorStage.Scene insecure =
         stage.set(new DoctorCase("well, insecure").at(DoctorCase.Place.INSECURE));
@@ -160,6 +159,8 @@ class BankDoctorTest {
     Script.Result well = program.run();
     assertEquals(0, well.status(), well::toString);
     assertEquals("", well.err());
+    assertTrue(well.out().lines().count() <= 24, well.out());
+    assertTrue(well.out().lines().allMatch(line -> line.length() <= 80), well.out());
     assertTrue(well.out().endsWith("\njbang BankSecure.java\n"), well.out());
     assertTrue(well.out().contains("✓ key       certs/client.maxroach.key"), well.out());
     assertEquals(files, DoctorStage.files(scene.folder));
@@ -167,7 +168,7 @@ class BankDoctorTest {
     assertEquals(5, elsewhere.status(), elsewhere::toString);
     assertTrue(elsewhere.out().contains("✗ server"), elsewhere.out());
     String fix = "\njbang bank-doctor --url=" + url + " --certs-dir=certs\n";
-    assertTrue(elsewhere.out().endsWith(fix), elsewhere.out());
+    assertTrue(elsewhere.out().contains(fix), elsewhere.out());
   }
 
   /** The URL's own password gets into no line, and PGPASSWORD takes its place. */
@@ -186,7 +187,7 @@ class BankDoctorTest {
     DoctorStage.Run run = scene.diagnose();
     assertEquals(2, run.status(), run::toString);
     assertHarmless(run);
-    String url = run.command().replaceFirst("jbang bank-doctor --url=", "");
+    String url = run.command().replaceAll("jbang bank-doctor --url=| --certs-dir=.*", "");
     Script.Result mended =
         Script.of("BankDoctor", "--url=" + url, "--certs-dir=" + scene.folder + "/certs")
             .environment("PGPASSWORD", DoctorStage.PASSWORD)
@@ -296,6 +297,7 @@ class BankDoctorTest {
     assertEquals(
         text.checks().stream()
             .filter(line -> line.matches("[✓✗] .*"))
+            .map(line -> line.replaceFirst("^(✓ URL +\\S+) jdbc:.*", "$1"))
             .map(BankDoctorTest::timeless)
             .sorted()
             .toList(),

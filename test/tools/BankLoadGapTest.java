@@ -37,8 +37,7 @@ class BankLoadGapTest {
         Stream.generate(() -> new Thread(() -> spin(ended)))
             .limit(Runtime.getRuntime().availableProcessors())
             .toList();
-    try (LocalCluster server =
-        LocalCluster.builder().setting("track_commit_timestamp", "on").start()) {
+    try (Postgres server = Postgres.builder().setting("track_commit_timestamp", "on").start()) {
       Bank bank = Watch.bankWithAccounts(server, 1_000);
       busy.forEach(Thread::start);
       String[] arguments = {

@@ -1,9 +1,13 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -18,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 class BankLoadReportTest extends OneServer {
 
   private static final List<String> CHARTS =
-      List.of("throughput", "latency", "total", "retries", "percentiles");
+      List.of("throughput", "latency", "total", "retries", "histogram", "percentiles");
 
   @TempDir private Path directory;
 
@@ -30,7 +34,9 @@ class BankLoadReportTest extends OneServer {
   @Test
   void showsWhatTheJsonSaysAndStandsAlone() throws Exception {
     Path file = directory.resolve("report.html");
+    Path earlier = directory.resolve("earlier.json");
     Bank bank = Watch.bankWithAccounts(server, 10);
+    Files.writeString(earlier, LoadRun.of(bank, "--json", "--transfers=50").assertDone().out());
     JsonObject result;
     try (FaultProxy proxy = FaultProxy.to(server.port())) {
       CompletableFuture<LoadRun> load =
@@ -40,6 +46,9 @@ class BankLoadReportTest extends OneServer {
               "--json",
               "--duration=5s",
               "--force-retries=1",
+              "--warm-up=0s",
+              "--fail-if=rate<1",
+              "--compare=" + earlier,
               "--report=" + file);
       Watch.of(bank).awaitTransfers(200);
       proxy.when("INSERT INTO transfers").first(8).delay(Duration.ofSeconds(1), Duration.ZERO);
@@ -56,21 +65,30 @@ class BankLoadReportTest extends OneServer {
       }
       assertFigure(result, page, "smallestBalance");
       assertEquals("0", page.figure("transfersUnknown"));
-      assertEquals("--duration=5s --force-retries=1", page.figure("options"));
-      assertTrue(page.text("verdict").startsWith("No money was lost or made"));
-      assertTrue(page.text("verdict").contains("10,000,000"));
+      assertEquals(result.get("command").getAsString(), page.figure("command"));
+      assertTrue(page.text("verdict").startsWith(result.get("summary").getAsString()));
+      for (JsonElement sentence : result.getAsJsonArray("verdict")) {
+        assertTrue(page.text("verdict").contains(sentence.getAsString()), page.text("verdict"));
+      }
+      assertTrue(page.text("verdict").contains("nothing was committed"), page.text("verdict"));
+      assertTrue(page.text("thresholds").contains("passed"), page.text("thresholds"));
+      assertTrue(page.text("comparison").contains("Earlier run"), page.text("comparison"));
       for (boolean dark : List.of(false, true)) {
         for (int width : List.of(1_200, 390)) {
           page.showOn(width, 1_600, dark);
           for (String chart : CHARTS) {
             assertTrue(page.inked(chart) > 1_000, chart + " at " + width + " is empty");
+            assertFalse(page.name(chart).isEmpty(), chart + " has no accessible name");
           }
           assertEquals(0, page.overflow(), "wider than " + width);
+          assertEquals(List.of(), page.paleTexts(), "in the dark: " + dark);
         }
       }
       String black = page.background();
       page.showOn(1_200, 1_600, false);
       assertNotEquals(black, page.background());
+      assertEquals(result, JsonParser.parseString(page.savedJson()));
+      assertTrue(page.printedPages() >= 2);
       assertEquals(List.of(), page.console());
       assertEquals(List.of(file.toUri().toString()), page.requests());
     }
@@ -98,7 +116,7 @@ class BankLoadReportTest extends OneServer {
     assertEquals(4, LoadRun.end(load).status());
     try (ReportPage page = new ReportPage(file)) {
       assertTrue(
-          page.text("verdict").contains("The total balance must be 10,000,000 and is 10,000,001"));
+          page.text("verdict").contains("the total balance must be 10,000,000 and is 10,000,001"));
       assertEquals(List.of(), page.console());
     }
     LoadRun.of(bank, "--transfers=0", "--report=" + file).assertDone();

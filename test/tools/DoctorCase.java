@@ -26,6 +26,10 @@ final class DoctorCase {
     /** A server with TLS that lets everyone in, behind a certificate of the case's own. */
     SHOWING,
     SILENT,
+    /** It offers TLS, and sends a byte of the handshake every 1.5 s. */
+    SLOW,
+    /** It speaks TLS from the start, as a web server does. */
+    HTTPS,
     RUDE,
     /** It speaks HTTP, to whom speaks first. */
     WEB,
@@ -155,6 +159,7 @@ final class DoctorCase {
   /** The printed line must be like this and, passed to a shell, fix it. */
   DoctorCase fixedBy(String line) {
     fix = line;
+    byHand = null;
     return this;
   }
 
@@ -204,7 +209,7 @@ final class DoctorCase {
 
   /** Is a row of the page, with what the script or the doctor says, the cause and the fix. */
   DoctorCase row(String message, String cause, String fix) {
-    row = new Row(message, cause, fix, "the PostgreSQL stand-in");
+    row = new Row(message, cause, fix, "Seen on the PostgreSQL stand-in.");
     return this;
   }
 

@@ -67,7 +67,7 @@ final class DoctorStage implements AutoCloseable {
   private final TemporaryDirectory directory = TemporaryDirectory.create("doctor-");
   private final Path certs = directory.directory("certs");
   private final Path tools = directory.directory("tools");
-  private final Map<DoctorCase.Place, LocalCluster> servers = new EnumMap<>(DoctorCase.Place.class);
+  private final Map<DoctorCase.Place, Postgres> servers = new EnumMap<>(DoctorCase.Place.class);
   private final Map<DoctorCase.Place, Door> doors = new EnumMap<>(DoctorCase.Place.class);
   private final Map<Integer, Server> serversByPort = new HashMap<>();
   private final List<AutoCloseable> toClose = new ArrayList<>();
@@ -248,10 +248,10 @@ final class DoctorStage implements AutoCloseable {
   }
 
   /** A server that lets in by certificate or, insecure, anyone. */
-  LocalCluster server(DoctorCase.Place place) throws IOException {
+  Postgres server(DoctorCase.Place place) throws IOException {
     if (!servers.containsKey(place)) {
-      LocalCluster.Builder shape = LocalCluster.builder();
-      LocalCluster server =
+      Postgres.Builder shape = Postgres.builder();
+      Postgres server =
           switch (place) {
             case SECURE -> shape.certs(certs).start();
             case WITH_PASSWORD -> shape.certs(certs).password(PASSWORD).start();
@@ -273,6 +273,11 @@ final class DoctorStage implements AutoCloseable {
     if (shell(folder, line, "") != 0) {
       throw new AssertionError("the shell could not do: " + line);
     }
+  }
+
+  /** Passes a command and what is typed to a shell, with SSLPASSWORD set. */
+  int paste(Path folder, String line, String typed) throws Exception {
+    return shell(folder, "export SSLPASSWORD=geheim; " + line, typed);
   }
 
   private int shell(Path folder, String line, String input) throws Exception {
@@ -299,7 +304,7 @@ final class DoctorStage implements AutoCloseable {
   private int port(DoctorCase played) throws IOException {
     return switch (played.place) {
       case NOTHING -> Server.freePort();
-      case SILENT, RUDE, WEB, PATIENT_WEB, TALKATIVE -> door(played.place).port();
+      case SILENT, SLOW, HTTPS, RUDE, WEB, PATIENT_WEB, TALKATIVE -> door(played.place).port();
       case SHOWING -> front(played);
       default -> server(played.place).port();
     };
@@ -319,6 +324,8 @@ final class DoctorStage implements AutoCloseable {
       doors.put(
           place,
           switch (place) {
+            case SLOW -> Door.open(DoctorStage::shakeHandsSlowly);
+            case HTTPS -> Door.open(client -> say(client, "\025\003\001\000\002\002F", true));
             case RUDE -> Door.open(Socket::close);
             case WEB -> Door.open(client -> say(client, "HTTP/1.1 400 Bad Request\r\n\r\n", true));
             case PATIENT_WEB -> Door.open(DoctorStage::answerLine);
@@ -338,6 +345,21 @@ final class DoctorStage implements AutoCloseable {
     readOn(client);
   }
 
+  private static void shakeHandsSlowly(Socket client) throws IOException {
+    client.getInputStream().read(new byte[8]);
+    client.getOutputStream().write('S');
+    // The start of a record of TLS 1.2 with 16,000 bytes.
+    byte[] record = {22, 3, 3, 62, (byte) 128};
+    for (int i = 0; ; i++) {
+      try {
+        Thread.sleep(1_500);
+      } catch (InterruptedException e) {
+        return;
+      }
+      client.getOutputStream().write(i < record.length ? record[i] : 0);
+    }
+  }
+
   private static void answerLine(Socket client) throws IOException {
     int next = client.getInputStream().read();
     while (next != -1 && next != '\n') {
@@ -352,7 +374,7 @@ final class DoctorStage implements AutoCloseable {
 
   /** A port where a certificate of the case's own is shown, until another takes its place. */
   private int front(DoctorCase played) throws IOException {
-    LocalCluster server = server(DoctorCase.Place.SHOWING);
+    Postgres server = server(DoctorCase.Place.SHOWING);
     Certificates.Leaf leaf = authority.node(played.shownNames.toArray(String[]::new));
     var shown = new AtomicReference<>(ManInTheMiddle.showing(played.shown.apply(leaf), server));
     front = shown;
@@ -433,8 +455,7 @@ final class DoctorStage implements AutoCloseable {
     Path folder = Path.of(option(words, "--certs-dir"));
     boolean ready =
         Files.isReadable(folder.resolve("ca.crt"))
-            && Files.isReadable(Path.of(option(words, "--ca-key")))
-            && words.contains("");
+            && Files.isReadable(Path.of(option(words, "--ca-key")));
     List<String> names =
         words.subList(3, words.size()).stream().filter(word -> !word.startsWith("--")).toList();
     if (!ready || names.isEmpty()) {
@@ -457,12 +478,12 @@ final class DoctorStage implements AutoCloseable {
   private int start(List<String> words) throws IOException {
     String address = option(words, "--listen-addr") + option(words, "--port");
     int port = Integer.parseInt(address.replaceFirst(".*:", ""));
-    LocalCluster.Builder shape = LocalCluster.builder().port(port);
+    Postgres.Builder shape = Postgres.builder().port(port);
     if (!option(words, "--certs-dir").isEmpty()) {
       shape.certs(Path.of(option(words, "--certs-dir")));
     }
     String now = System.setProperty("user.home", home);
-    LocalCluster server = shape.start();
+    Postgres server = shape.start();
     System.setProperty("user.home", now);
     toClose.add(server);
     serversByPort.put(port, server);

@@ -67,7 +67,7 @@ final class DoctorTable {
   }
 
   private static String section(DoctorCase.Row row) {
-    return "### `%s`\n\n%s\n\n**Fix:** %s\n\n*%s*\n"
+    return "### `%s`\n\n%s\n\n**Fix:** %s\n\n%s\n"
         .formatted(row.message(), row.cause(), row.fix(), row.seenOn());
   }
 
@@ -81,8 +81,8 @@ final class DoctorTable {
                     + " --background")
             .row(
                 "Connection refused",
-                "nothing listens there",
-                "start the server, or correct host and port; without a port the URL means 26257"),
+                "Nothing listens on that port.",
+                "Start the server, or correct the host and the port. A URL without a port means 26257."),
         error("nothing listens, of a secure cluster")
             .at(DoctorCase.Place.NOTHING)
             .names("host", "localhost:{port}: Connection refused")
@@ -103,7 +103,8 @@ final class DoctorTable {
                 "one of two hosts is no database",
                 "--url=postgresql://maxroach@localhost:{port},localhost:{web}/bank")
             .names("protocol", "localhost:{web} speaks HTTP, not PostgreSQL's protocol: HTTP/1.1…")
-            .fixedWith("…orrect the…URL: CockroachDB takes SQL on 26257.", URL),
+            .fixedWith(
+                "…orrect the…URL: CockroachDB takes SQL on 26257.", URL),
         error("an unknown host", "--url=postgresql://maxroach@no-such-host.invalid:{port}/bank")
             .names("host", "no-such-host.invalid:{port}: the name is not known")
             .fixedWith("Correct the host in the URL.", URL)
@@ -113,14 +114,21 @@ final class DoctorTable {
                 "Correct the host in the URL."),
         error("never answers")
             .at(DoctorCase.Place.SILENT)
-            .names(
-                "protocol",
-                "localhost:{port} accepts connections, and says nothing: Read timed out")
-            .advises("…orrect the…URL: CockroachDB takes SQL on 26257.")
+            .names("protocol", "localhost:{port} accepts connections, and says nothing: Read timed out")
+            .advises("Look at the server: it hangs, waits for \"cockroach init\", or is no database.")
             .row(
                 "… timed out",
-                "something listens and does not answer",
-                "check that it is a database, and the firewall"),
+                "Something listens there, and does not answer.",
+                "Check that it is a database, and the firewall. A node that waits for `cockroach init`"
+                    + " is silent, too."),
+        error("takes forever to shake hands")
+            .at(DoctorCase.Place.SLOW)
+            .names("protocol", "localhost:{port} was not ready after 10 s")
+            .advises("Look at the server, and at what stands between:…"),
+        error("speaks TLS from the start", PLAIN)
+            .at(DoctorCase.Place.HTTPS)
+            .names("protocol", "localhost:{port} speaks TLS from the start, as HTTPS does")
+            .advises("…DB Console on 8080…"),
         error("hangs up", PLAIN)
             .at(DoctorCase.Place.RUDE)
             .names("protocol", "localhost:{port} closes each connection…")
@@ -134,8 +142,8 @@ final class DoctorTable {
             .advises("…orrect the…URL: CockroachDB takes SQL on 26257.")
             .row(
                 "Protocol error. …",
-                "something listens there that is no database",
-                "correct host and port; the web console is at 8080, SQL at 26257"),
+                "Something listens there that is no database.",
+                "Correct the port. The DB Console is on 8080, SQL on 26257."),
         error("speaks HTTP, and waits for more", PLAIN)
             .at(DoctorCase.Place.PATIENT_WEB)
             .names(
@@ -158,16 +166,15 @@ final class DoctorTable {
             .fixedBy(AGAIN + "?sslmode=disable'")
             .row(
                 "The server does not support SSL.",
-                "an insecure cluster",
-                "`BankInsecure.java`; for `bank-load` a URL with `?sslmode=disable`"),
+                "The cluster was started with `--insecure`.",
+                "Use `BankInsecure.java`, or a URL with `?sslmode=disable` for `bank-load`."),
         error("a server with nothing but TLS", PLAIN)
             .names("protocol", "…no encryption…")
-            .fixedWith(
-                "That cluster is secure. Ask for encryption:…", URL, "--certs-dir={folder}/certs")
+            .fixedWith("That cluster is secure. Ask for encryption:…", URL, "--certs-dir={folder}/certs")
             .row(
                 "… no encryption",
-                "a secure cluster; CockroachDB says `secure mode`",
-                "`BankSecure.java`"),
+                "The cluster is secure.",
+                "Use `BankSecure.java`."),
         error("too many connections")
             .database("ALTER DATABASE {database} CONNECTION LIMIT 0")
             .names("login", "…too many connections…53300…")
@@ -176,8 +183,8 @@ final class DoctorTable {
                 "ALTER DATABASE {database} CONNECTION LIMIT -1")
             .row(
                 "… too many connections …",
-                "the server has no connection left",
-                "end what holds them, or wait"));
+                "The server has no connection left.",
+                "Close other connections, wait for that, or allow more."));
   }
 
   private static List<DoctorCase> authorities() {
@@ -188,18 +195,15 @@ final class DoctorTable {
             .certs((certs, ca) -> new Certificates().writeAuthority(certs))
             .row(
                 "Signature does not match.",
-                "the server's certificate is of another CA than `ca.crt`",
-                "this cluster's `ca.crt`"));
+                "The server's certificate is by another CA than `ca.crt`.",
+                "Copy `ca.crt` from a node of that cluster."));
     cases.add(
-        missingAuthority(
-                "no CA",
-                "CA",
-                "there is no …ca.crt, and Java does not trust CN=Cockroach CA, O=Cockroach")
+        missingAuthority("no CA", "CA", "there is no …ca.crt, and Java does not trust CN=Cockroach CA, O=Cockroach")
             .without(AUTHORITY)
             .row(
-                "….postgresql/root.crt (No such file or directory)",
-                "there is no `ca.crt` in the folder",
-                "the right folder for `--certs-dir`, or this cluster's `ca.crt`"));
+                "unable to find valid certification path to requested target",
+                "There is no `ca.crt` in the folder of certificates.",
+                "Correct `--certs-dir`, or copy `ca.crt` from a node of that cluster."));
     cases.add(
         missingAuthority("an empty CA", "CA", "…ca.crt cannot be used: it holds no certificate")
             .with(AUTHORITY, ""));
@@ -231,8 +235,8 @@ final class DoctorTable {
         error("sslrootcert=system", URL + "?sslrootcert=system", "--certs-dir={folder}/certs")
             .names("server", "localhost:{port} has a certificate by …, and not by that CA")
             .fixedBy(
-                "jbang bank-doctor --url=postgresql://maxroach@localhost:{port}/bank"
-                    + " --certs-dir={folder}/certs"));
+                "jbang bank-doctor --url='postgresql://maxroach@localhost:{port}/bank"
+                    + "?sslrootcert={folder}/certs/ca.crt' --certs-dir={folder}/certs"));
     cases.add(
         error(
                 "sslrootcert that is not there",
@@ -240,37 +244,35 @@ final class DoctorTable {
                 "--certs-dir={folder}/certs")
             .names("CA", "/nowhere/ca.crt cannot be used: there is no such file")
             .fixedBy(
-                "jbang bank-doctor --url=postgresql://maxroach@localhost:{port}/bank"
-                    + " --certs-dir={folder}/certs"));
+                "jbang bank-doctor --url='postgresql://maxroach@localhost:{port}/bank"
+                    + "?sslrootcert={folder}/certs/ca.crt' --certs-dir={folder}/certs"));
     return cases;
   }
 
   private static List<DoctorCase> servers2() {
     return List.of(
-        badServer(
-                "an expired certificate of the server",
-                "bad certificate: it expired at …; the clock here says …")
+        badServer("an expired certificate of the server", "bad certificate: it expired at …; the clock here says …")
             .showing(leaf -> leaf.expired(), "localhost")
             .row(
                 "NotAfter: …",
-                "the server's certificate has ended, or not begun",
-                "`cockroach cert create-node`, or the clock set right"),
-        badServer(
-                "a certificate of tomorrow of the server",
-                "bad certificate: it is valid from …; the clock here says …")
+                "The server's certificate has expired, or is not valid yet.",
+                "Run `cockroach cert create-node`, or correct the clock."),
+        badServer("a certificate of tomorrow of the server", "bad certificate: it is valid from …; the clock here says …")
             .showing(leaf -> leaf.notYetValid(), "localhost")
             .row(
                 "NotBefore: …",
-                "the server's certificate has ended, or not begun",
-                "`cockroach cert create-node`, or the clock set right"),
-        badServer("a self-signed certificate of the server", "…")
-            .showing(leaf -> leaf.selfSigned(), "localhost"),
-        badServer("a certificate for another host", "…for db.example.com only")
+                "The server's certificate has expired, or is not valid yet.",
+                "Run `cockroach cert create-node`, or correct the clock."),
+        error("a self-signed certificate of the server")
+            .showing(leaf -> leaf.selfSigned(), "localhost")
+            .names("server", "localhost:{port} has a certificate by …, and not by that CA")
+            .advises("Copy ca.crt from a node of that cluster to {folder}/certs."),
+        badServer("a certificate for another host", "certificate for db.example.com only")
             .showing(leaf -> leaf, "db.example.com")
             .row(
                 "The hostname … could not be verified …",
-                "the server's certificate is not for this host",
-                "a name that was given to `cockroach cert create-node`"),
+                "The server's certificate is not for this host name.",
+                "Use a name that was given to `cockroach cert create-node`."),
         error(
                 "an address for a certificate of a name",
                 "--url=postgresql://maxroach@127.0.0.1:{port}/bank")
@@ -287,9 +289,10 @@ final class DoctorTable {
         badClient("none, and no password", "there is no …client.maxroach.crt, and no password…")
             .without(CERTIFICATE, KEY)
             .row(
-                "no certificate, and no PGPASSWORD",
-                "neither is there, nor a terminal to ask at",
-                "`cockroach cert create-client`, `--certs-dir` or `PGPASSWORD`"));
+                "… connection requires a valid client certificate",
+                "There is no client certificate, or it is by another CA than the cluster's.",
+                "Run `cockroach cert create-client` with this cluster's CA, correct"
+                    + " `--certs-dir`, or set `PGPASSWORD`."));
     cases.add(
         badClient("no certificate to the key", "…crt cannot be used: there is no such file")
             .without(CERTIFICATE));
@@ -306,9 +309,9 @@ final class DoctorTable {
         badClient("expired", "…crt cannot be used: it expired at …; the clock here says …")
             .certs((certs, ca) -> ca.client("maxroach").expired().write(certs))
             .row(
-                "✗ client … cannot be used: it ended at …",
-                "the client's certificate has ended; the server just hangs up",
-                "`cockroach cert create-client`"));
+                "✗ client … cannot be used: it expired at …",
+                "The client's certificate has expired. The server only closes the connection.",
+                "Run `cockroach cert create-client`, with the old files under another name."));
     cases.add(
         badClient("of tomorrow", "…crt cannot be used: it is valid from …; the clock here says …")
             .certs((certs, ca) -> ca.client("maxroach").notYetValid().write(certs)));
@@ -316,11 +319,7 @@ final class DoctorTable {
         badClient("of another CA", "…is by CN=Other CA, O=Other, and not by this CA…")
             .certs(
                 (certs, ca) ->
-                    new Certificates("O=Other, CN=Other CA").client("maxroach").write(certs))
-            .row(
-                "… valid client certificate",
-                "the client's certificate is of another CA",
-                "the certificates of this cluster"));
+                    new Certificates("O=Other, CN=Other CA").client("maxroach").write(certs)));
     cases.add(
         badClient(
                 "of another CA of the same name", "…is by CN=Cockroach CA, …, and not by this CA…")
@@ -334,13 +333,17 @@ final class DoctorTable {
             .copied("certs/client.root.key", KEY)
             .row(
                 "… certificate authentication failed for user …",
-                "the client's certificate is another user's",
-                "the certificate of the URL's user"));
+                "The client's certificate is another user's.",
+                "Use the certificate of the URL's user."));
     cases.add(
         badClient("sslcert that is not there", "/nowhere.crt cannot be used: there is no such file")
             .given(URL + "?sslcert=/nowhere.crt&sslkey=/nowhere.key", "--certs-dir={folder}/certs")
             .fixedBy(
-                CERT + DIRS + " && jbang bank-doctor --url=…/bank --certs-dir={folder}/certs"));
+                CERT
+                    + DIRS
+                    + " && jbang bank-doctor --url=…sslcert={folder}/"
+                    + CERTIFICATE
+                    + "…--certs-dir={folder}/certs"));
     cases.add(
         error("another user than the folder's", "--url=postgresql://carl@localhost:{port}/bank")
             .names("client", "there is no …client.carl.crt, and no password…")
@@ -358,8 +361,8 @@ final class DoctorTable {
               .fixedBy("chmod 600 {folder}/" + KEY)
               .row(
                   "… private key file … has group or world access; …",
-                  "others can read the key",
-                  "`chmod 600`"));
+                  "Other users can read the key.",
+                  "Run `chmod 600`."));
     }
     if (!System.getProperty("user.name").equals("root")) {
       cases.add(
@@ -388,8 +391,8 @@ final class DoctorTable {
             .certs((certs, ca) -> ca.client("maxroach").withAnotherKey().write(certs))
             .row(
                 "✗ key … cannot be used: …",
-                "it is no key, damaged, or not that certificate's",
-                "`cockroach cert create-client`"));
+                "The file holds no key, a damaged one, or another certificate's.",
+                "Run `cockroach cert create-client`, with the old files under another name."));
     cases.add(
         badKey("left from before, in PKCS#8", "…key.pk8 cannot be used: it is not the key of…")
             .certs(
@@ -397,17 +400,17 @@ final class DoctorTable {
                     ca.client("maxroach")
                         .withAnotherKey()
                         .write(certs, Certificates.KeyFormat.PKCS8_DER))
-            .fixedBy("cockroach cert create-client maxroach --also-generate-pkcs8-key " + DIRS));
+            .fixedBy("mv …client.maxroach.key.pk8 …client.maxroach.key.pk8.old"));
     cases.add(
         badKey("of an elliptic curve, in SEC1's form", "…key is SEC1, which pgjdbc does not read")
             .certs((certs, ca) -> ca.client("maxroach").ellipticCurve().write(certs))
             .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …")
             .row(
                 "✗ key … is SEC1, which pgjdbc does not read",
-                "the key is in a form that pgjdbc does not read, or has a password",
-                "`openssl pkcs8 -topk8 -nocrypt -outform DER` into a file `….key.pk8` beside it"));
+                "The key is in a form that pgjdbc does not read, or has a password.",
+                "Convert it: `openssl pkcs8 -topk8 -nocrypt -outform DER`, into another file."));
     cases.add(
-        badKey("of an elliptic curve, in PKCS#8", "…key is PKCS#8, which pgjdbc does not read")
+        badKey("of an elliptic curve, in PKCS#8", "…key is PKCS#8 (EC in PEM), which pgjdbc does not read")
             .certs(
                 (certs, ca) ->
                     ca.client("maxroach")
@@ -415,14 +418,14 @@ final class DoctorTable {
                         .write(certs, Certificates.KeyFormat.PKCS8_PEM))
             .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
     cases.add(
-        badKey("with a password", "…key is encrypted, which pgjdbc does not read")
+        badKey("with a password", "…key is encrypted (PEM with a password), which pgjdbc does not read")
             .shell(
                 "cd certs && openssl pkcs8 -topk8 -in client.maxroach.key -passout pass:geheim"
                     + " -out new && cat new > client.maxroach.key && rm new")
             .typing("geheim\n")
             .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
     cases.add(
-        badKey("with a password, in PKCS#1", "…key is encrypted, which pgjdbc does not read")
+        badKey("with a password, in PKCS#1", "…key is encrypted (PEM with a password), which pgjdbc does not read")
             .shell(
                 "cd certs && openssl rsa -traditional -aes128 -in client.maxroach.key"
                     + " -passout pass:geheim -out new && cat new > client.maxroach.key && rm new")
@@ -444,26 +447,27 @@ final class DoctorTable {
         withPassword("wrong in the URL", "login", "…password authentication failed…")
             .given("--url=postgresql://maxroach:geheim@localhost:{port}/bank")
             .fixedWith(
-                "Correct the password in the URL, PGPASSWORD or ~/.pgpass.",
+                "Correct the password in the URL, PGPASSWORD or ~/.pgpass. Or the user is missing,…",
                 "--url=postgresql://maxroach:"
                     + DoctorStage.ENCODED_PASSWORD
                     + "@localhost:{port}/bank")
             .row(
                 "… password authentication failed …",
-                "a wrong password, or on CockroachDB no such user",
-                "correct it in the URL, `PGPASSWORD` or `~/.pgpass`"),
+                "The password is wrong. CockroachDB says the same if the user is missing or the"
+                    + " password has expired.",
+                "Correct it in the URL, `PGPASSWORD` or `~/.pgpass`."),
         withPassword("wrong in ~/.pgpass", "login", "…password authentication failed…")
             .with("home/.pgpass", "localhost:*:*:maxroach:geheim\n")
             .permitted("home/.pgpass", "rw-------")
             .fixedByHand(
-                "Correct the password in the URL, PGPASSWORD or ~/.pgpass.",
+                "Correct the password in the URL, PGPASSWORD or ~/.pgpass.…",
                 (folder, stage) ->
                     Files.writeString(
                         folder.resolve("home/.pgpass"),
                         "localhost:*:*:maxroach:" + DoctorStage.PASSWORD + "\n")),
         withPassword("none", "client", "there is no …client.maxroach.crt, and no password…")
             .fixedWith(
-                "Make one for this cluster, or have a password in PGPASSWORD:…",
+                "Set PGPASSWORD, or create a certificate for this cluster:…",
                 "--url=postgresql://maxroach:"
                     + DoctorStage.ENCODED_PASSWORD
                     + "@localhost:{port}/bank"),
@@ -483,8 +487,8 @@ final class DoctorTable {
             .fixedBy(SQL)
             .row(
                 "… database … does not exist",
-                "a new cluster",
-                "`CREATE USER` and `CREATE DATABASE`, as at the top of each script"),
+                "The user or the database is missing, as on a new cluster.",
+                "Run `CREATE USER` and `CREATE DATABASE` as root."),
         error("no such database on a secure cluster", noDatabase + "2")
             .names("database", "…database \"no_such_database_2\" does not exist…")
             .fixedBy(SECURE_SQL),
@@ -500,8 +504,8 @@ final class DoctorTable {
             .fixedBy(SQL)
             .row(
                 "… role … does not exist",
-                "a new cluster",
-                "`CREATE USER` and `CREATE DATABASE`, as at the top of each script"),
+                "The user or the database is missing, as on a new cluster.",
+                "Run `CREATE USER` and `CREATE DATABASE` as root."),
         error("no such user on a secure cluster", noUser + "2@localhost:{port}/bank")
             .certs((certs, ca) -> ca.client("no_such_user_2").write(certs))
             .names("login", "…role \"no_such_user_2\" does not exist…")
@@ -528,19 +532,41 @@ final class DoctorTable {
                 "REVOKE ALL ON DATABASE {database} FROM maxroach")
             .names("login", "…permission denied for database…")
             .fixedBy(SQL)
-            .row("… permission denied for …", "the user has no rights there", "`GRANT`, as root"),
+            .row("… permission denied for …", "The user has no right there.", "Run `GRANT` as root."),
         noRight("to create tables", "no right to CREATE on SCHEMA public")
             .database("REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
-        noRight("to use the schema", "no right to CREATE on SCHEMA public")
+        noRight("to use the schema", "no right to USAGE on SCHEMA public")
             .database("REVOKE ALL ON SCHEMA public FROM PUBLIC"),
-        noRight("on accounts", "no right to SELECT on TABLE accounts").database(ACCOUNTS),
-        noRight("to write accounts", "no right to INSERT on TABLE accounts")
+        noRight("in another schema", "no right to CREATE on SCHEMA \"My app\"")
+            .database(
+                "CREATE SCHEMA \"My app\"",
+                "GRANT USAGE ON SCHEMA \"My app\" TO maxroach",
+                "ALTER DATABASE {database} SET search_path = \"My app\""),
+        noRight(
+                "because of a search_path without a schema",
+                "no schema of the search_path exists: app, other")
+            .database("ALTER DATABASE {database} SET search_path = app, other")
+            .row(
+                "… no schema has been selected to create in",
+                "The search_path names no schema that exists.",
+                "Create the schema, or correct the search_path of the URL, the user or the"
+                    + " database."),
+        noRight("because of an empty search_path", "no schema of the search_path exists: …")
+            .database("ALTER DATABASE {database} SET search_path = ''"),
+        noRight("on a table in another schema", "no right to SELECT on TABLE app.accounts")
+            .database(
+                "CREATE SCHEMA app",
+                "GRANT ALL ON SCHEMA app TO maxroach",
+                "CREATE TABLE app." + ACCOUNTS.substring("CREATE TABLE ".length()),
+                "ALTER DATABASE {database} SET search_path = app, public"),
+        noRight("on accounts", "no right to SELECT on TABLE public.accounts").database(ACCOUNTS),
+        noRight("to write accounts", "no right to INSERT on TABLE public.accounts")
             .database(ACCOUNTS, "GRANT SELECT ON accounts TO maxroach"),
-        noRight("to update accounts", "no right to UPDATE on TABLE accounts")
+        noRight("to update accounts", "no right to UPDATE on TABLE public.accounts")
             .database(ACCOUNTS, "GRANT SELECT, INSERT ON accounts TO maxroach"),
-        noRight("to write the ledger", "no right to INSERT on TABLE transfers")
+        noRight("to write the ledger", "no right to INSERT on TABLE public.transfers")
             .database(ACCOUNTS, TRANSFERS, GRANTED, "REVOKE INSERT ON transfers FROM maxroach"),
-        noRight("on both tables", "no right to SELECT on TABLE accounts")
+        noRight("on both tables", "no right to SELECT on TABLE public.accounts")
             .database(ACCOUNTS, TRANSFERS)
             .thenFixedBy(SQL),
         error("to read only")
@@ -553,8 +579,8 @@ final class DoctorTable {
             .fixedBy(SQL)
             .row(
                 "… cannot execute … in a read-only transaction",
-                "a standby, or a database set to read only",
-                "a server that takes writes"),
+                "The server is a standby, or the database is read-only.",
+                "Use a server that takes writes."),
         error("a clock that is wrong")
             .database(
                 "CREATE FUNCTION public.clock_timestamp() RETURNS TIMESTAMPTZ LANGUAGE sql"
@@ -563,7 +589,7 @@ final class DoctorTable {
             .names(
                 "clock", "the server's is 3,5… ms ahead of this machine's|the server's is 3,6… ms…")
             .fixedByHand(
-                "Set the one that is wrong, this one by:…",
+                "Correct the clock that is wrong, this machine's with:…",
                 "DROP FUNCTION public.clock_timestamp()"));
   }
 
@@ -575,8 +601,8 @@ final class DoctorTable {
                 "CREATE TABLE accounts (id INT8 PRIMARY KEY)")
             .row(
                 "… column … does not exist",
-                "tables of the same names, but of another shape",
-                "another database"),
+                "There are tables with these names, but with other columns.",
+                "Use another database."),
         otherShape(
             "accounts without ID",
             "accounts has no column id bigint…",
@@ -595,7 +621,7 @@ final class DoctorTable {
             "CREATE TABLE accounts (id INT2 PRIMARY KEY, balance INT8)"),
         otherShape(
             "IDs that may come twice",
-            "accounts has no column id bigint unique",
+            "accounts has no primary key or unique index on id alone",
             "CREATE TABLE accounts (id INT8, balance INT8)"),
         otherShape(
             "texts for balances",
@@ -603,7 +629,7 @@ final class DoctorTable {
             "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance TEXT)"),
         otherShape(
             "accounts that want an owner",
-            "accounts has a column owner text, which must be given",
+            "accounts has a column owner text, which must have a value",
             "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8, owner TEXT NOT NULL)"),
         otherShape(
             "a view of the name accounts",
@@ -617,7 +643,7 @@ final class DoctorTable {
             "CREATE TABLE transfers (id UUID PRIMARY KEY)"),
         otherShape(
             "a ledger with numbers for IDs",
-            "transfers has no column id uuid unique",
+            "transfers has no column id uuid",
             TRANSFERS.replace("UUID", "INT8")));
   }
 
@@ -648,12 +674,11 @@ final class DoctorTable {
         }) {
       cases.add(badUrl(bad[0], bad[1]).fixedWith("…", URL));
     }
-    String again = "jbang bank-doctor --url=postgresql://maxroach@localhost:1/bank";
+    String again = "…jbang bank-doctor --url=…postgresql://maxroach@localhost:1/bank…";
     for (String[] bad :
         new String[][] {
           {"%", "%25 stands for a %…"},
           {"%zz", "%25 stands for a %…"},
-          {"@geheim", "%40 stands for an @…"},
           {"/x", "%2F stands for a /…"},
           {"?x", "%3F stands for a ?…"},
           {"/@:?#%", "%25 stands for a %…"}
@@ -664,24 +689,24 @@ final class DoctorTable {
     }
     cases.add(
         badUrl(
-                "postgresql://maxroach:geheim@x@localhost:1/bank?sslmode=verify-full",
-                "%40 stands for an @…")
+                "postgresql://maxroach:geheim/x@localhost:1/bank?sslmode=verify-full",
+                "%2F stands for a /…")
             .advises(again)
             .row(
-                "the URL is not like …",
-                "it is not, or a password in it is not encoded",
-                "`%40` for an @, `%2F` for a /, `%25` for a %, or the password in `PGPASSWORD`"));
+                "--url or DATABASE_URL is not like …",
+                "The URL is wrong, or a character in its password is not encoded.",
+                "Write `%2F` for a /, `%25` for a %, `%23` for a #, or use `PGPASSWORD`."));
     for (String mode : List.of("allow", "prefer", "require", "verify-ca", "bogus")) {
       cases.add(
           error("sslmode=" + mode, URL + "?sslmode=" + mode, "--certs-dir={folder}/certs")
-              .names("URL", "sslmode=" + mode + ", by which nobody checks who the server is")
+              .names("URL", "sslmode=" + mode + " does not verify who the server is")
               .fixedBy(
                   "jbang bank-doctor --url='postgresql://maxroach@localhost:{port}/bank"
                       + "?sslmode=verify-full' --certs-dir={folder}/certs")
               .row(
-                  "sslmode must be verify-full…",
-                  "with any other mode nobody checks who the server is",
-                  "`sslmode=verify-full`, or none"));
+                  "the URL's sslmode must be verify-full…",
+                  "Any other mode does not verify who the server is.",
+                  "Use `sslmode=verify-full`, or no `sslmode`."));
     }
     return cases;
   }

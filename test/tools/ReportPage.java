@@ -22,6 +22,27 @@ final class ReportPage implements AutoCloseable {
       return inked;
       """;
 
+  private static final String PALE_TEXTS =
+      """
+      const channel = value => value <= 10.31 ? value / 3294.6 : ((value / 255 + 0.055) / 1.055) ** 2.4;
+      const luminance = colour => {
+        const [red, green, blue] = colour.match(/[\\d.]+/g).map(Number);
+        return 0.2126 * channel(red) + 0.7152 * channel(green) + 0.0722 * channel(blue);
+      };
+      const background = element => {
+        const own = getComputedStyle(element).backgroundColor;
+        return own !== 'rgba(0, 0, 0, 0)' ? own : background(element.parentElement);
+      };
+      const contrast = element => {
+        const two = [getComputedStyle(element).color, background(element)].map(luminance);
+        return (Math.max(...two) + 0.05) / (Math.min(...two) + 0.05);
+      };
+      return [...document.querySelectorAll('body *')]
+        .filter(each => [...each.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
+        .filter(each => each.offsetParent !== null && contrast(each) < 4.5)
+        .map(each => each.textContent);
+      """;
+
   private final Browser browser = new Browser();
 
   ReportPage(Path file) throws IOException, InterruptedException {
@@ -51,6 +72,32 @@ final class ReportPage implements AutoCloseable {
   /** How many pixels of a chart are drawn on. */
   long inked(String chart) {
     return (Long) browser.run(INKED, browser.find("#" + chart + " canvas").get(0));
+  }
+
+  /** The name of a chart for those who do not see it. */
+  String name(String chart) {
+    return browser.find("#" + chart).get(0).getAccessibleName();
+  }
+
+  /** The texts that stand out from their background less than WCAG's AA asks for. */
+  List<String> paleTexts() {
+    return browser.list(PALE_TEXTS);
+  }
+
+  /** What the button to save the result would write to a file. */
+  String savedJson() throws InterruptedException {
+    browser.run(
+        """
+        URL.createObjectURL = blob => { blob.text().then(text => window.saved = text); return '#'; };
+        document.getElementById('save').click();
+        """);
+    browser.await("return typeof window.saved === 'string'");
+    return (String) browser.run("return window.saved");
+  }
+
+  /** How many pages it takes on paper. */
+  int printedPages() {
+    return browser.printedPages();
   }
 
   /** How far it is wider than the window, in pixels. */

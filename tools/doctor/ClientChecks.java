@@ -169,8 +169,7 @@ final class ClientChecks {
       throw badKey(Reason.of(e), certificate);
     }
     if (ClientIdentity.isOfAnotherCertificate(loaded, certificate.getPublicKey())) {
-      String seen = key + " cannot be used: it is not the key of the certificate";
-      throw createAnother(seen);
+      throw ofAnotherCertificate();
     }
     examination.pass("key", "%s is private, and the certificate's%s", key, conversion());
   }
@@ -178,6 +177,17 @@ final class ClientChecks {
   private String conversion() {
     boolean isConverted = !settings.getProperty("sslkey", key.toString()).equals(key.toString());
     return isConverted ? "; it is PKCS#1, which BankSecure converts for pgjdbc" : "";
+  }
+
+  /** A key in PKCS#8 that is left from an earlier certificate hides the one beside it. */
+  private Examination.Finding ofAnotherCertificate() {
+    String seen = key + " cannot be used: it is not the key of the certificate";
+    Path beside = Path.of(key.toString().replaceFirst("\\.pk8$", ""));
+    if (!settings.containsKey("sslkey") || beside.equals(key) || !Files.exists(beside)) {
+      return createAnother(seen);
+    }
+    String advice = "Move it away, so that " + beside.getFileName() + " is used:";
+    return new Examination.Finding("key", seen, advice, fixes.moveAway(key));
   }
 
   private Examination.Finding unreadable(SQLException e) {

@@ -27,6 +27,8 @@ final class ClientIdentity {
   /** The name under which pgjdbc's classes keep the one certificate and key. */
   static final String ALIAS = "user";
 
+  private static final byte[] SIGNED = {1};
+
   private final Path certificate;
   private final Path key;
   private final X509KeyManager keys;
@@ -125,8 +127,11 @@ final class ClientIdentity {
     try {
       Signature signature = Signature.getInstance(signatureFor(certified.getAlgorithm()));
       signature.initSign(key);
+      // Java verifies no Ed25519 signature of nothing.
+      signature.update(SIGNED);
       byte[] signed = signature.sign();
       signature.initVerify(certified);
+      signature.update(SIGNED);
       return !signature.verify(signed);
     } catch (GeneralSecurityException e) {
       // An RSA key does not sign as an elliptic curve's does. For a new algorithm we do not know.

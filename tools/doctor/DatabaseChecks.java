@@ -143,7 +143,7 @@ final class DatabaseChecks {
 
   private Examination.Finding noRight(String right, String object) {
     String command = fixes.sql(database, "GRANT ALL ON " + object + " TO {user}");
-    String seen = "no right " + right + " on " + object;
+    String seen = "no right to " + right + " on " + object;
     return new Examination.Finding("rights", seen, "Run as root:", command);
   }
 

@@ -15,6 +15,7 @@ import java.util.stream.Stream;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 import org.jdbi.v3.core.JdbiException;
+import org.postgresql.util.PSQLException;
 
 /**
  * One examination, from the URL to the tables. pgjdbc decides what works: each host is tried with
@@ -101,11 +102,9 @@ final class Diagnosis {
     String text = given == null || given.isBlank() ? environment.get("DATABASE_URL") : given;
     boolean isGiven = text != null && !text.isBlank();
     DoctorUrl whole = new DoctorUrl(isGiven ? text.strip() : DoctorUrl.DEFAULT);
-    try {
-      settings = BankSecure.settings(whole.toString());
-    } catch (IllegalArgumentException e) {
-      throw UrlFindings.explain(whole, folder, environment);
-    }
+    settings =
+        UrlFindings.read(whole)
+            .orElseThrow(() -> UrlFindings.explain(whole, folder, environment));
     url = whole.withoutPasswords();
     fixes = new Fixes(url, folder, settings, environment);
     String mode = settings.getProperty("sslmode", "verify-full");
@@ -177,8 +176,12 @@ final class Diagnosis {
     String ip = host.address().getAddress().getHostAddress();
     examination.pass("host", "%s is %s, and answers in %.1f ms", host, ip, host.millis);
     host.check = "protocol";
+    PSQLException error = ProtocolFindings.error(host.answer);
+    if (error != null) {
+      throw new LoginFindings(fixes, settings, true).explain(error, false);
+    }
     if (!host.answer.matches("[SN]")) {
-      throw ProtocolFindings.explain(host, problem);
+      throw ProtocolFindings.explain(host, problem, fixes);
     }
   }
 

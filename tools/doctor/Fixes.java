@@ -77,10 +77,16 @@ final class Fixes {
     return jbang("bank-doctor", url.with("sslmode", "disable"), null);
   }
 
+  /** Whether the URL names the file of the CA. */
+  boolean isAuthorityInUrl() {
+    return ("" + url).contains("sslrootcert=");
+  }
+
   /** Runs the doctor with the CA in another folder. */
   String authorityIn(Path other) {
-    boolean isInUrl = ("" + url).contains("sslrootcert=");
-    DoctorUrl changed = isInUrl ? url.with("sslrootcert", other.resolve("ca.crt").toString()) : url;
+    boolean isInUrl = isAuthorityInUrl();
+    DoctorUrl changed =
+        isInUrl ? url.with("sslrootcert", other.resolve("ca.crt").toString()) : url;
     return jbang("bank-doctor", changed, isInUrl ? folder : other.toString());
   }
 
@@ -92,9 +98,7 @@ final class Fixes {
   /** Runs the doctor with the values of variables that the shell did not replace. */
   String expanded() {
     String files =
-        folder == null
-            ? null
-            : DoctorUrl.expand(folder, environment).replaceFirst("^~(?=/|$)", home());
+        folder == null ? null : DoctorUrl.expand(folder, environment).replaceFirst("^~(?=/|$)", home());
     return jbang("bank-doctor", new DoctorUrl(DoctorUrl.expand("" + url, environment)), files);
   }
 
@@ -153,6 +157,14 @@ final class Fixes {
     return sql("", "CREATE USER IF NOT EXISTS {user}; " + create(database));
   }
 
+  /** Creates the user. The database may exist, and then it keeps its owner. */
+  String createUser() {
+    String statements =
+        "CREATE USER IF NOT EXISTS {user}; CREATE DATABASE IF NOT EXISTS {database}; "
+            + "GRANT ALL ON DATABASE {database} TO {user}";
+    return sql("", statements);
+  }
+
   /** CockroachDB takes an owner in CREATE DATABASE only since a later release. */
   private static String create(String database) {
     return "CREATE DATABASE IF NOT EXISTS %1$s; ALTER DATABASE %1$s OWNER TO {user}"
@@ -165,7 +177,8 @@ final class Fixes {
     String named = statements.replace("{user}", identifier(user));
     named = named.replace("{database}", identifier(database));
     String command = "cockroach sql %s --host=%s%s --execute=%s";
-    return command.formatted(secure ? files() : "--insecure", quote(host), where, quote(named));
+    return command.formatted(
+        secure ? files() : "--insecure", quote(host), where, quote(named));
   }
 
   private String files() {
@@ -204,6 +217,11 @@ final class Fixes {
     return moveAway(List.of(crt, key, pkcs8))
         + cockroachCert("create-client " + quote(user))
         + then;
+  }
+
+  /** Moves a file to a name that is free. */
+  String moveAway(Path file) {
+    return moveAway(List.of(file)).replaceFirst(" && $", "");
   }
 
   private static String moveAway(List<Path> files) {

@@ -28,6 +28,7 @@ final class Host {
   private static final int ANSWER_MILLIS = 5_000;
 
   private static final int HTTP_MILLIS = 1_500;
+  private static final int MAX_ANSWER = 1_000;
 
   final String name;
   final int port;
@@ -105,7 +106,7 @@ final class Host {
       throws IOException {
     socket.setSoTimeout(timeoutMillis);
     socket.getOutputStream().write(request);
-    byte[] bytes = new byte[50];
+    byte[] bytes = new byte[MAX_ANSWER];
     int length = Math.max(0, socket.getInputStream().read(bytes));
     return new String(bytes, 0, length, StandardCharsets.ISO_8859_1);
   }

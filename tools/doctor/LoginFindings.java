@@ -65,7 +65,8 @@ final class LoginFindings {
             "protocol",
             "That cluster is secure. Ask for encryption:",
             any -> fixes.with("sslmode", "verify-full"));
-    return Stream.concat(Stream.of(encryption), rules().stream()).toList();
+    return Stream.concat(Stream.of(encryption), rules().stream())
+        .toList();
   }
 
   private List<Rule> rules() {
@@ -87,8 +88,7 @@ final class LoginFindings {
             any -> ""),
         new Rule(
             ".*",
-            "(?:no such database: |bouncer config error|pgbouncer cannot"
-                + " connect|server_login_retry|server login has been failing).*",
+            "(?:no such database: |bouncer config error|pgbouncer cannot connect|server_login_retry|server login has been failing).*",
             "database",
             "A PgBouncer is there. Correct its [databases], or start the server behind it.",
             any -> ""),
@@ -113,8 +113,7 @@ final class LoginFindings {
             any -> ""),
         new Rule(
             "53300|53400|08...|",
-            "(?:too many|remaining connection slots|connection limit|max_client_conn|no more"
-                + " connections).*",
+            "(?:too many|remaining connection slots|connection limit|max_client_conn|no more connections).*",
             "login",
             "Close other connections, wait for that, or allow more.",
             any -> ""),
@@ -132,9 +131,14 @@ final class LoginFindings {
             "The server and this Java have no version of TLS in common. Update the older one.",
             any -> ""),
         // The database.
-        new Rule("3D000|3F000|42602", "", "database", root, any -> fixes.createBank()),
+        new Rule(
+            "3D000|3F000|42602",
+            "",
+            "database",
+            root,
+            any -> fixes.createBank()),
         // The user.
-        new Rule(".*", "role .* does not exist", "login", root, any -> fixes.createBank()),
+        new Rule(".*", "role .* does not exist", "login", root, any -> fixes.createUser()),
         new Rule(
             ".*",
             "(?:permitted to log in|login privilege|account is locked|locked out).*",
@@ -149,10 +153,10 @@ final class LoginFindings {
             any -> fixes.sql("", "ALTER USER {user} VALID UNTIL 'infinity'")),
         new Rule(
             ".*",
-            "iteration count.*?(\\d[\\d,]*)",
+            "SCRAM.*iterations",
             "login",
             "The server asks for more work than the URL allows. Allow it:",
-            count -> fixes.with("scramMaxIterations", "1000000")),
+            any -> fixes.with("scramMaxIterations", "1000000")),
         new Rule(
             "28000",
             "pg_hba.conf",
@@ -163,8 +167,8 @@ final class LoginFindings {
             "28P01|28000",
             "password authentication failed",
             "login",
-            password + noUser(),
-            any -> settings.containsKey("password") ? "" : fixes.createBank()),
+            password + " " + otherReasons(),
+            any -> settings.containsKey("password") ? "" : fixes.createUser()),
         new Rule(".*", "password", "login", password, any -> ""),
         new Rule(
             "42501",
@@ -176,12 +180,15 @@ final class LoginFindings {
             "08...|",
             "(?:timed? ?out|connection attempt).*",
             "login",
-            "Look at the server: it answers late, or waits for other nodes.",
+            "Look at the server: it answers late, waits for other nodes, or has none behind it.",
             any -> ""));
   }
 
-  private String noUser() {
-    return settings.containsKey("password") ? "" : " Or the user is missing; run as root:";
+  /** CockroachDB says the same of each of them, so that nobody can guess users. */
+  private String otherReasons() {
+    return settings.containsKey("password")
+        ? "Or the user is missing, or the password has expired (VALID UNTIL)."
+        : "Or the user is missing; run as root:";
   }
 
   private String ignoredParameters(String parameter) {

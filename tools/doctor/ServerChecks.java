@@ -34,7 +34,7 @@ final class ServerChecks {
   }
 
   private Path rootCertificate() {
-    Path standard = ClientIdentity.defaultFolder().resolve("root.crt");
+    Path standard = Path.of(System.getProperty("user.home"), ".postgresql", "root.crt");
     String otherwise = Files.exists(standard) ? standard.toString() : "system";
     return Path.of(settings.getProperty("sslrootcert", otherwise));
   }
@@ -127,7 +127,8 @@ final class ServerChecks {
       String seen = host + " has a bad certificate: " + Reason.of(refusal);
       return wrongCertificate(host, seen);
     }
-    if (usesJavasAuthorities() && settings.containsKey("sslcert")) {
+    boolean isMissing = usesJavasAuthorities() && !fixes.isAuthorityInUrl();
+    if (isMissing && settings.containsKey("sslcert")) {
       String seen = "there is no %s, and Java does not trust %s";
       seen = seen.formatted(folder.resolve("ca.crt"), own.issuer());
       examination.forget("CA");

@@ -1,11 +1,19 @@
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.Properties;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** Why a URL cannot be read. */
 final class UrlFindings {
+
+  private static final int MAX_PORT = 65_535;
+
+  /** A name, or an address of IPv6. */
+  private static final Pattern HOST = Pattern.compile("[^:@/\\s\\[\\]]+|\\[[\\p{XDigit}:.%\\w]+]");
 
   /** What is wrong with a URL that matches; the first match counts. */
   private record Problem(String pattern, String text) {}
@@ -30,6 +38,29 @@ final class UrlFindings {
 
   private UrlFindings() {}
 
+  /** Reads a URL as the samples do, unless it cannot be meant like that. */
+  static Optional<Properties> read(DoctorUrl url) {
+    try {
+      Properties settings = BankSecure.settings(url.toString());
+      String hosts = settings.getProperty("PGHOST");
+      String ports = settings.getProperty("PGPORT");
+      boolean isPlausible =
+          Stream.of(hosts.split(",", -1)).allMatch(host -> HOST.matcher(host).matches())
+              && Stream.of(ports.split(",", -1)).allMatch(UrlFindings::isPort)
+              // A password with a ? in it would end the host.
+              && !url.toString().matches("(?s)[^?@]*\\?[^=]*@.*");
+      return isPlausible ? Optional.of(settings) : Optional.empty();
+    } catch (RuntimeException e) {
+      return Optional.empty();
+    }
+  }
+
+  private static boolean isPort(String text) {
+    return text.matches("\\d{1,5}")
+        && Integer.parseInt(text) >= 1
+        && Integer.parseInt(text) <= MAX_PORT;
+  }
+
   /** Explains why the samples cannot read a URL. */
   static Examination.Finding explain(
       DoctorUrl url, String folder, Map<String, String> environment) {
@@ -52,7 +83,7 @@ final class UrlFindings {
       DoctorUrl plain =
           new DoctorUrl("postgresql://" + parts.group(1) + "@" + parts.group(2) + rest)
               .withoutPasswords();
-      if (isReadable(plain)) {
+      if (read(plain).isPresent()) {
         String advice = "Leave the password out of the URL, and put it, as it is, into PGPASSWORD:";
         String command = Fixes.jbang("bank-doctor", plain, folder);
         return new Examination.Finding("URL", seen, advice, command);
@@ -67,17 +98,8 @@ final class UrlFindings {
     DoctorUrl expanded =
         new DoctorUrl(DoctorUrl.expand(url.toString(), environment).replace('\\', '/'))
             .withoutPasswords();
-    String advice = "Give the path itself" + (isReadable(expanded) ? ":" : ".");
-    String command = isReadable(expanded) ? Fixes.jbang("bank-doctor", expanded, folder) : "";
+    String advice = "Give the path itself" + (read(expanded).isPresent() ? ":" : ".");
+    String command = read(expanded).isPresent() ? Fixes.jbang("bank-doctor", expanded, folder) : "";
     return new Examination.Finding("URL", seen, advice, command);
-  }
-
-  private static boolean isReadable(DoctorUrl url) {
-    try {
-      BankSecure.settings(url.toString());
-      return true;
-    } catch (IllegalArgumentException e) {
-      return false;
-    }
   }
 }

@@ -79,7 +79,10 @@ record ErrorReport(int status, List<String> lines) {
     int status = status(e);
     List<String> lines = new ArrayList<>();
     boolean isConnecting = status == 5 && !(e instanceof LoadException) && settings != null;
-    lines.add("error: " + (isConnecting ? "cannot use " + place(settings) + ": " : "") + reason(e));
+    lines.add(
+        "error: "
+            + (isConnecting ? "cannot connect to " + place(settings) + ": " : "")
+            + reason(e));
     if (isInterrupted) {
       return new ErrorReport(status, lines);
     }

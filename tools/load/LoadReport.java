@@ -50,7 +50,7 @@ final class LoadReport {
           read("LoadReport.html")
               .replace("/* uPlot.css */", read(CHART + ".min.css"))
               .replace("/* uPlot.js */", read(CHART + ".iife.min.js"))
-              .replace("/* earlier */", compared)
+              .replace(" id=\"earlier\">null<", " id=\"earlier\">" + compared + "<")
               .replace("/* result */", gson.toJson(result));
       Files.writeString(file, page);
     } catch (IOException e) {

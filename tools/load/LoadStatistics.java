@@ -17,6 +17,7 @@ import java.util.regex.Pattern;
 import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import org.HdrHistogram.Histogram;
+import org.HdrHistogram.HistogramIterationValue;
 import org.HdrHistogram.Recorder;
 
 /**
@@ -111,6 +112,16 @@ final class LoadStatistics {
     addRow(second(endGap()));
   }
 
+  /** When it began. */
+  Instant startedAt() {
+    return startedAt;
+  }
+
+  /** The times without a commit: from which second to which. */
+  List<double[]> gaps() {
+    return List.copyOf(gaps);
+  }
+
   /** The second at which it ended. */
   double endedAtSecond() {
     return rounded(rowAt);
@@ -141,8 +152,9 @@ final class LoadStatistics {
   Map<String, Object> whole() {
     Map<String, Object> whole = row(rowAt, rowAt, allLatencies, allRetries);
     whole.put("measuredFrom", startedAt.toString());
-    whole.put("gaps", List.copyOf(gaps));
+    whole.put("gaps", gaps());
     whole.put("percentiles", percentiles());
+    whole.put("histogram", histogram());
     whole.put("series", series);
     return whole;
   }
@@ -153,6 +165,29 @@ final class LoadStatistics {
     DoubleStream percents = steps.mapToDouble(step -> 100 - 100 * Math.pow(10, -step / 10.0));
     return DoubleStream.concat(percents, DoubleStream.of(100))
         .mapToObj(percent -> new double[] {percent, milliseconds(allLatencies, percent)})
+        .toList();
+  }
+
+  /**
+   * From so many milliseconds up to so many: how many transfers; ten steps for each power of 10.
+   */
+  private List<double[]> histogram() {
+    Map<Integer, Long> counts = new TreeMap<>();
+    for (HistogramIterationValue value : allLatencies.recordedValues()) {
+      double milliseconds = value.getValueIteratedTo() / 1e6;
+      counts.merge(
+          (int) Math.floor(10 * Math.log10(milliseconds)),
+          value.getCountAtValueIteratedTo(),
+          Long::sum);
+    }
+    return counts.entrySet().stream()
+        .map(
+            step ->
+                new double[] {
+                  rounded(Math.pow(10, step.getKey() / 10.0)),
+                  rounded(Math.pow(10, (step.getKey() + 1) / 10.0)),
+                  step.getValue()
+                })
         .toList();
   }
 

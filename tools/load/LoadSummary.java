@@ -1,8 +1,11 @@
+//SOURCES ClusterEvents.java
+
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -48,6 +51,7 @@ final class LoadSummary {
       lines.add("Audit {audit}; checks while it ran: {checks}.");
     }
     lines.add("Longest time without a check: {longestSecondsWithoutCheck} s.");
+    losses().ifPresent(lines::add);
     strings("notChecked").forEach(lines::add);
     if (number("transfersOfOthers") > 0) {
       lines.add("Others made {transfersOfOthers} transfers, which the balances agree with.");
@@ -96,11 +100,34 @@ final class LoadSummary {
     if (!gaps().isEmpty()) {
       verdict.add(gapSentence());
     }
+    losses().ifPresent(verdict::add);
     if (number("transfersCommitted") > 0) {
       verdict.add("The slowest transfer took " + duration(number("maximumMilliseconds")) + ".");
     }
+    thresholds().stream()
+        .filter(each -> each.get("failed").equals(true))
+        .forEach(each -> verdict.add(threshold(each)));
     verdict.addAll(strings("notChecked"));
     return verdict.stream().map(this::filled).toList();
+  }
+
+  /** How often nodes were lost, and the longest gap after that. */
+  private Optional<String> losses() {
+    List<ClusterEvents.Event> losses =
+        result.get("events") instanceof Collection<?> all
+            ? all.stream()
+                .map(ClusterEvents.Event.class::cast)
+                .filter(ClusterEvents.Event::isLoss)
+                .toList()
+            : List.of();
+    double longest = losses.stream().mapToDouble(ClusterEvents.Event::gapSeconds).max().orElse(0);
+    String after =
+        longest == 0
+            ? "No gap followed."
+            : "The longest gap after that took %.1f s.".formatted(longest);
+    return losses.isEmpty()
+        ? Optional.empty()
+        : Optional.of("A node was lost " + counted(losses.size(), "time") + ". " + after);
   }
 
   private String gapSentence() {
@@ -129,9 +156,9 @@ final class LoadSummary {
     boolean failed = threshold.get("failed").equals(true);
     String unit = threshold.get("unit").equals("") ? "" : " " + threshold.get("unit");
     Object value = threshold.get("value");
-    return "%s: --fail-if='%s', measured %s."
+    return "Threshold %s: --fail-if='%s', measured %s."
         .formatted(
-            failed ? "Failed" : "Passed",
+            failed ? "failed" : "passed",
             threshold.get("condition"),
             value == null ? "nothing" : text(value) + unit);
   }
@@ -140,7 +167,7 @@ final class LoadSummary {
   String failedThreshold() {
     return thresholds().stream()
         .filter(each -> each.get("failed").equals(true))
-        .map(each -> threshold(each).replaceFirst("Failed: (.*)\\.", "$1"))
+        .map(each -> threshold(each).replaceFirst("^T(.*)\\.$", "t$1"))
         .collect(Collectors.joining("; "));
   }
 

@@ -1,6 +1,4 @@
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Path;
 import org.jdbi.v3.core.Jdbi;
 
@@ -40,8 +38,6 @@ interface Server extends AutoCloseable {
 
   /** A port of localhost that nothing listens on. */
   static int freePort() throws IOException {
-    try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-      return socket.getLocalPort();
-    }
+    return Cluster.freePort();
   }
 }

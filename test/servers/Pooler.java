@@ -1,0 +1,105 @@
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import org.jdbi.v3.core.Handle;
+import org.jdbi.v3.core.Jdbi;
+
+/** A PgBouncer that gives each transaction any of a few connections to a bank. */
+final class Pooler implements AutoCloseable {
+
+  /** How many connections it has to the bank. */
+  static final int CONNECTIONS = 3;
+
+  private final Bank bank;
+  private final int port;
+  private final TemporaryDirectory directory;
+  private final Process process;
+
+  private Pooler(Bank bank) throws IOException {
+    this.bank = bank;
+    this.port = Server.freePort();
+    this.directory = TemporaryDirectory.create("pooler-");
+    Files.setPosixFilePermissions(directory.path(), PosixFilePermissions.fromString("rwxr-xr-x"));
+    Path users = Files.writeString(directory.path().resolve("users"), "\"maxroach\" \"\"\n");
+    Path settings =
+        Files.writeString(
+            directory.path().resolve("pgbouncer.ini"),
+            """
+            [databases]
+            * = host=127.0.0.1 port=%d
+            [pgbouncer]
+            listen_addr = 127.0.0.1
+            listen_port = %d
+            unix_socket_dir =
+            auth_type = trust
+            auth_file = %s
+            pool_mode = transaction
+            default_pool_size = %d
+            ignore_startup_parameters = extra_float_digits, options
+            """
+                .formatted(bank.server().port(), port, users, CONNECTIONS));
+    List<String> command = new ArrayList<>(List.of("/usr/sbin/pgbouncer", "" + settings));
+    if (System.getProperty("user.name").equals("root")) {
+      command.add("--user=nobody");
+    }
+    process =
+        new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(directory.path().resolve("log").toFile())
+            .start();
+  }
+
+  /** Whether Debian's PgBouncer is installed. */
+  static boolean isInstalled() {
+    return Files.isExecutable(Path.of("/usr/sbin/pgbouncer"));
+  }
+
+  /** Starts one for this bank and returns once it answers. */
+  static Pooler to(Bank bank) throws IOException, InterruptedException {
+    Pooler pooler = new Pooler(bank);
+    Watch.await(pooler::answers);
+    return pooler;
+  }
+
+  /** The URL of the bank by way of it. */
+  String url() {
+    return bank.urlThrough(port);
+  }
+
+  /** Asks on each of its connections, and returns the answers. */
+  List<String> askOnEach(String question) {
+    String login = "&user=maxroach&prepareThreshold=0";
+    Jdbi jdbi = Jdbi.create("jdbc:" + url().replace("maxroach@", "") + login);
+    List<Handle> handles = new ArrayList<>();
+    List<String> answers = new ArrayList<>();
+    try {
+      // In a transaction each, so that none gets the connection of another.
+      for (int i = 0; i < CONNECTIONS; i++) {
+        handles.add(jdbi.open().begin());
+        answers.add(handles.get(i).select(question).mapTo(String.class).one());
+      }
+      return answers;
+    } finally {
+      handles.forEach(Handle::rollback);
+      handles.forEach(Handle::close);
+    }
+  }
+
+  private boolean answers() {
+    try {
+      return askOnEach("SELECT 'yes'").contains("yes");
+    } catch (RuntimeException e) {
+      return false;
+    }
+  }
+
+  @Override
+  public void close() {
+    process.destroy();
+    process.onExit().join();
+    directory.close();
+  }
+}

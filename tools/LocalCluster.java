@@ -232,7 +232,7 @@ public final class LocalCluster implements Callable<Integer> {
   }
 
   private static int report(String message, String advice, int status) {
-    System.err.println("error: " + message.replaceAll("[\\p{C}\\s]+", " "));
+    System.err.println("error: " + message.replaceAll("[\\p{C}\\p{Z}]+", " "));
     if (!advice.isEmpty()) {
       System.err.println(advice);
     }

@@ -151,6 +151,6 @@ abstract class Lesson implements Callable<Integer> {
 
   /** Removes what could move the cursor of a terminal. */
   private static String printable(String text) {
-    return text.replaceAll("[\\p{C}\\s]+", " ");
+    return text.replaceAll("[\\p{C}\\p{Z}]+", " ");
   }
 }

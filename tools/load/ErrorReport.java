@@ -138,7 +138,7 @@ record ErrorReport(int status, List<String> lines) {
 
   /** Removes what could move the cursor of a terminal. */
   private static String printable(String text) {
-    return text.replaceAll("[\\p{C}\\s]+", " ");
+    return text.replaceAll("[\\p{C}\\p{Z}]+", " ");
   }
 
   private static Stream<Throwable> causes(Throwable e) {

@@ -124,7 +124,8 @@ public final class BankBasic implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     Jdbi jdbi = Database.open(url);
-    // CockroachDB wants no transaction around a change of the schema.
+    // CockroachDB wants no transaction around a change of the schema. Without a retry, a wrong host
+    // or password is reported at once.
     jdbi.useHandle(BankBasic::createTable);
 
     List<Account> before = inTransaction(jdbi, BankBasic::createAccounts);
@@ -170,7 +171,7 @@ public final class BankBasic implements Callable<Integer> {
    * @throws IllegalStateException if the source holds too little, or an account is missing
    */
   static List<Account> transfer(Handle handle, long source, long target, long amount) {
-    // FOR UPDATE locks the account, so that nobody else spends its money in the meantime.
+    // FOR UPDATE locks the account, so that another transfer waits here, and does not fail later.
     long balance =
         handle
             .select("SELECT balance FROM basic_accounts WHERE id = ? FOR UPDATE", source)
@@ -207,7 +208,10 @@ public final class BankBasic implements Callable<Integer> {
   /** SQLSTATEs of a transaction that was rolled back because of a conflict or a deadlock. */
   private static final String ROLLED_BACK = "40001|40P01";
 
-  /** SQLSTATEs of a connection that broke or could not be opened, or of an interrupted server. */
+  /**
+   * SQLSTATEs of a connection that broke or could not be opened (08..., 53300), a server that shuts
+   * down (57P0.), a statement that was cancelled (57014), and data that cannot be reached.
+   */
   private static final String INTERRUPTED = "08...|57P0.|57014|58C0[01]|40003|53300";
 
   /**
@@ -224,7 +228,7 @@ public final class BankBasic implements Callable<Integer> {
       boolean commitSent = false;
       try {
         handle = jdbi.open();
-        // SERIALIZABLE is CockroachDB's default, but not PostgreSQL's.
+        // As if transactions ran one after another. CockroachDB's default, but not PostgreSQL's.
         handle.setTransactionIsolationLevel(TransactionIsolationLevel.SERIALIZABLE);
         handle.begin();
         R result = work.apply(handle);
@@ -236,7 +240,7 @@ public final class BankBasic implements Callable<Integer> {
         if (commitSent && !rolledBack) {
           throw new UnknownOutcomeException(e);
         }
-        // COMMIT was not sent, or refused. Nothing happened, so that it is safe to try again.
+        // COMMIT was not sent, or was rolled back. Nothing happened: it is safe to try again.
         boolean isTemporary = rolledBack || sqlState(e).matches(INTERRUPTED);
         if (!isTemporary || System.nanoTime() - deadline > 0) {
           throw e;

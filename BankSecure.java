@@ -213,7 +213,10 @@ public final class BankSecure implements Callable<Integer> {
     return created;
   }
 
-  /** Inserts accounts and returns how many. Safe to repeat: existing accounts stay as they are. */
+  /**
+   * Inserts accounts and returns how many. Two unnest pair the elements of the arrays. Safe to
+   * repeat: existing accounts stay as they are.
+   */
   static int insertAccounts(Handle handle, long[] ids, long[] balances) {
     return handle.execute(
         """
@@ -323,7 +326,7 @@ public final class BankSecure implements Callable<Integer> {
      */
     UNKNOWN("08...|57P0.|57014|58C0[01]|40003"),
 
-    /** The database refused it, and would refuse it again. Nothing happened. */
+    /** The database or this program refused it, and would do so again. Nothing happened. */
     FINAL(".*");
 
     private final String sqlStates;
@@ -363,7 +366,7 @@ public final class BankSecure implements Callable<Integer> {
       this.handle = jdbi.open();
     }
 
-    /** Runs a query, or a change after which nobody asks: CREATE TABLE IF NOT EXISTS. */
+    /** Runs a query, or a change that nobody needs to look up: CREATE TABLE IF NOT EXISTS. */
     <R> R run(Function<Handle, R> work) {
       try {
         return commit("", work);
@@ -377,8 +380,9 @@ public final class BankSecure implements Callable<Integer> {
      * Error Reference" in CockroachDB's documentation.
      *
      * @param lookup the query that finds a row if the change was committed, for the error message
-     * @param work one statement; or several, in {@code handle.inTransaction(...)}. The whole work
-     *     may run twice, so each statement must be safe to repeat.
+     * @param work one statement that changes something; or several in one transaction: {@code
+     *     handle -> handle.inTransaction(h -> ...)}. The whole work may run twice, so each
+     *     statement must be safe to repeat.
      * @throws UnknownOutcomeException if it failed, and one of the attempts may be committed
      */
     <R> R commit(String lookup, Function<Handle, R> work) {
@@ -403,17 +407,17 @@ public final class BankSecure implements Callable<Integer> {
           long pause = ThreadLocalRandom.current().nextLong(10L * attempt);
           boolean isLate = TimeUnit.MILLISECONDS.toNanos(pause) > deadline - System.nanoTime();
           if (failure == Failure.FINAL || isLate || Thread.currentThread().isInterrupted()) {
-            // This attempt was not committed, but an earlier one may be.
+            // Once an outcome was unknown, later failures do not make it known.
             throw maybeCommitted ? new UnknownOutcomeException(lookup, e) : e;
           }
           onRetry.accept(new Retry(attempt, pause, sqlState(e), reason(e)));
-          // Unlike sleep, this leaves an interrupt to be seen after the next failure.
+          // Returns at once if the thread is interrupted, which the next failure notices.
           LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(pause));
         }
       }
     }
 
-    /** Opens a connection if there is none. On one that opened too late, nothing is sent. */
+    /** Opens a connection if there is none, and fails if that took until after the deadline. */
     private void connect(long deadline, RuntimeException lastError) {
       if (handle == null) {
         handle = jdbi.open();
@@ -506,8 +510,8 @@ public final class BankSecure implements Callable<Integer> {
         throw badUrl();
       }
       URI uri = new URI(url.replaceFirst("^jdbc:", ""));
-      // A password with a slash or a # in it would end up behind the host, and a parameter after
-      // a & or ; and without a ? in the database's name.
+      // Signs of a password with a / or a # in it, or of parameters that no ? separates from the
+      // database: such a URL is not what it seems.
       if (uri.getRawFragment() != null || uri.getRawPath().matches(".*[@&;].*")) {
         throw badUrl();
       }
@@ -758,7 +762,7 @@ public final class BankSecure implements Callable<Integer> {
     if (!advice.isEmpty()) {
       System.err.println(printable(advice));
     }
-    // An unknown outcome that is not reported above is that of a query.
+    // Here, UNKNOWN comes from run, which reports the error itself: the connection is gone.
     boolean noDatabase = NO_DATABASE.contains(sqlState(e));
     boolean noConnection = List.of(Failure.NOT_SENT, Failure.UNKNOWN).contains(Failure.of(e));
     return noDatabase || noConnection ? 5 : 1;
@@ -782,7 +786,7 @@ public final class BankSecure implements Callable<Integer> {
     return settings.getProperty(setting).split(",")[0];
   }
 
-  /** A name in double quotes if SQL wants them, and without quotes that would end the command. */
+  /** A name, in double quotes if SQL needs them. Quotes in it are removed, for the shell. */
   private static String quoted(String name) {
     return name.matches("[a-z_][a-z0-9_]*") ? name : '"' + name.replaceAll("[\"']", "") + '"';
   }

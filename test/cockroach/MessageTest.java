@@ -151,7 +151,7 @@ class MessageTest {
   @Test
   void certificatesAreThoseOfCockroachCert(@TempDir Path folder) throws Exception {
     String certs = "--certs-dir=" + folder;
-    String key = "--ca-key=" + folder.resolve("safe").resolve("ca.key");
+    String key = "--ca-key=" + Files.createDirectory(folder.resolve("safe")).resolve("ca.key");
     server.command("cert", "create-ca", certs, key);
     server.command("cert", "create-node", "localhost", "127.0.0.1", "::1", certs, key);
     server.command("cert", "create-client", "root", certs, key);

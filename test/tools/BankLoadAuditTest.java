@@ -31,7 +31,7 @@ class BankLoadAuditTest extends OneServer {
       Bank bank = Watch.bankWithAccounts(mortal, 1_000);
       Map<Long, Long> atFirst = bank.balances();
       CompletableFuture<LoadRun> load =
-          LoadRun.begin(bank, "--json", "--duration=10s", "--concurrency=4");
+          LoadRun.begin(bank, "--json", "--duration=10s", "--concurrency=4", "--warm-up=0s");
       Watch.of(bank).awaitTransfers(1_000);
       mortal.killHard();
       Thread.sleep(1_000);

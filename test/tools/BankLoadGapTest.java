@@ -45,6 +45,8 @@ class BankLoadGapTest {
       };
       try (Script.Running running = Script.of("BankLoad", arguments).start()) {
         Watch.of(bank).awaitTransfers(20);
+        // After the warm-up.
+        Thread.sleep(4_000);
         lockAccounts(bank, 1_200);
         Script.Result result = running.await();
         assertEquals(0, result.status(), result::toString);

@@ -313,14 +313,16 @@ final class CockroachCluster implements Cluster {
     }
   }
 
-  /** The first error, or the last line, of what cockroach printed. */
+  /** The first error with the line after it, or the last line, of what cockroach printed. */
   private static String reason(String text) {
-    List<String> lines = text.lines().filter(line -> !line.isBlank()).toList();
-    return lines.stream()
-        .filter(line -> line.matches("(?i)(error|\\*).*"))
-        .findFirst()
-        .orElse(lines.isEmpty() ? "it printed nothing" : lines.get(lines.size() - 1))
-        .replaceFirst("(?i)^(\\*\\s*)?error:\\s*", "");
+    List<String> lines = text.lines().map(String::strip).filter(line -> !line.isEmpty()).toList();
+    for (int i = 0; i < lines.size(); i++) {
+      if (lines.get(i).matches("(?i)(\\* *)?error:.*")) {
+        String next = i + 1 < lines.size() ? " " + lines.get(i + 1).replaceFirst("^\\* *", "") : "";
+        return lines.get(i).replaceFirst("(?i)^(\\* *)?error: *", "") + next;
+      }
+    }
+    return lines.isEmpty() ? "it printed nothing" : lines.get(lines.size() - 1);
   }
 
   private static void pause() throws IOException {

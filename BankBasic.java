@@ -72,6 +72,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
  * Two accounts, one transfer, one transaction, and the loop that repeats the transaction when the
@@ -283,7 +284,13 @@ public final class BankBasic implements Callable<Integer> {
 
   /** Leaves out the values on the command line, one of which may be a password. */
   private static int reportUsage(ParameterException e) {
-    System.err.println("error: " + e.getMessage().replaceFirst("(?s)(: |=).*", ""));
+    String problem = e.getMessage().replaceFirst("(?s)(: |=).*", "");
+    if (e instanceof UnmatchedArgumentException unmatched) {
+      String argument = unmatched.getUnmatched().get(0);
+      boolean isOption = argument.startsWith("--");
+      problem += isOption ? " " + argument.replaceFirst("(?s)[^-\\w].*", "") : "; quote the URL";
+    }
+    System.err.println("error: " + problem);
     return 2;
   }
 

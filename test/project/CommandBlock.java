@@ -23,7 +23,7 @@ record CommandBlock(String section, String script, List<String> output) {
   private static final Set<String> OUTPUT = Set.of("text", "json");
 
   /** Blocks that no shell runs: code, and the commands for Windows. */
-  private static final Set<String> OTHER = Set.of("java", "powershell");
+  private static final Set<String> OTHER = Set.of("java", "powershell", "sql");
 
   /** A line ends with a backslash, or within quotes. */
   private static final Pattern CONTINUES =

@@ -63,7 +63,7 @@ class PagesTest {
       server.asSuperuser().useHandle(root -> root.execute(password));
     }
     return bank.url()
-        .replaceFirst("//.*@", "//clerk:" + ErrorForm.PASSWORD + "@")
+        .replaceFirst("//.*@", "//clerk:" + ErrorForm.ENCODED_PASSWORD + "@")
         .replaceFirst("\\?.*", "")
         .replace("clerk", hasCockroach ? "maxroach" : "clerk")
         .concat("?sslmode=verify-full&sslrootcert=" + server.certs().resolve("ca.crt"));

@@ -79,7 +79,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
  * database asks for that.
  *
  * <ol>
- *   <li>Creates the table {@code basic_accounts} if it is missing, and sets two accounts back.
+ *   <li>Creates the table {@code basic_accounts} if it is missing, with two accounts of 1,000 and
+ *       250.
  *   <li>Transfers 100 from one to the other, in a SERIALIZABLE transaction.
  *   <li>Prints the accounts before and after.
  * </ol>
@@ -125,8 +126,8 @@ public final class BankBasic implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     Jdbi jdbi = Database.open(url);
-    // CockroachDB wants no transaction around a change of the schema. Without a retry, a wrong host
-    // or password is reported at once.
+    // CockroachDB wants no transaction around a change of the schema. This is not retried, so that
+    // a wrong host or password is reported at once.
     jdbi.useHandle(BankBasic::createTable);
 
     List<Account> before = inTransaction(jdbi, BankBasic::createAccounts);
@@ -210,14 +211,16 @@ public final class BankBasic implements Callable<Integer> {
   private static final String ROLLED_BACK = "40001|40P01";
 
   /**
-   * SQLSTATEs of a connection that broke or could not be opened (08..., 53300), a server that shuts
-   * down (57P0.), a statement that was cancelled (57014), and data that cannot be reached.
+   * SQLSTATEs of a connection that broke (08...) or could not be opened (53300), a server that
+   * shuts down (57P0.), a statement that was cancelled (57014), data that cannot be reached
+   * (58C0.), and an outcome that CockroachDB does not know (40003).
    */
-  private static final String INTERRUPTED = "08...|57P0.|57014|58C0[01]|40003|53300";
+  private static final String INTERRUPTED = "08...|53300|57P0.|57014|58C0[01]|40003";
 
   /**
-   * Runs work in a SERIALIZABLE transaction, and again if the database rolled it back. See
-   * "Transaction Retry Error Reference" in CockroachDB's documentation.
+   * Runs work in a SERIALIZABLE transaction. If the database rolled it back, or something broke
+   * before COMMIT was sent, runs it again, for up to a minute. See "Transaction Retry Error
+   * Reference" in CockroachDB's documentation.
    *
    * @throws UnknownOutcomeException if the answer to COMMIT is missing. To try again could transfer
    *     the money twice. BankInsecure.java shows how an ID for each transfer makes that safe.
@@ -238,10 +241,11 @@ public final class BankBasic implements Callable<Integer> {
         return result;
       } catch (RuntimeException e) {
         boolean rolledBack = sqlState(e).matches(ROLLED_BACK);
+        // After COMMIT was sent, any other error leaves the outcome open.
         if (commitSent && !rolledBack) {
           throw new UnknownOutcomeException(e);
         }
-        // COMMIT was not sent, or was rolled back. Nothing happened: it is safe to try again.
+        // Nothing happened, so it is safe to try again.
         boolean isTemporary = rolledBack || sqlState(e).matches(INTERRUPTED);
         if (!isTemporary || System.nanoTime() - deadline > 0) {
           throw e;
@@ -311,7 +315,7 @@ public final class BankBasic implements Callable<Integer> {
     return e instanceof IllegalArgumentException ? 2 : 1;
   }
 
-  /** What the innermost cause says, which is the database or the network, on one line. */
+  /** What the innermost cause says, on one line. The end of a connection has no message. */
   private static String reason(Throwable e) {
     if (e.getCause() != null) {
       return reason(e.getCause());
@@ -363,8 +367,8 @@ public final class BankBasic implements Callable<Integer> {
     private static URI parse(String url) {
       try {
         URI uri = new URI(url);
-        // A password with a slash or a # in it would end up behind the host, and a parameter after
-        // a & or ; and without a ? in the database's name.
+        // A # in a password would start a fragment, and a / the path: user:pa/ss@host. A forgotten
+        // ? would make the parameters a part of the database's name: bank&sslmode=disable.
         boolean isCut = uri.getRawFragment() != null || url.matches("[^?]*//[^?]*/[^?]*[@&;].*");
         if (url.matches("(postgres(ql)?|cockroachdb)://[^/?].*") && !isCut) {
           return uri;
@@ -376,7 +380,7 @@ public final class BankBasic implements Callable<Integer> {
     }
 
     private static String withPort(String host) {
-      // A password with a ? in it would end up as the port.
+      // In user:pa?ss@host, the ? would end the host, and the rest would look like user:port.
       if (!host.matches("([^:]*|\\[.*])(:\\d+)?")) {
         throw badUrl();
       }
@@ -446,7 +450,7 @@ public final class BankBasic implements Callable<Integer> {
     String url() {
       return "postgresql://postgres:%s@localhost:%d/postgres?sslmode=disable"
               .formatted(PASSWORD, port)
-          // Another program that took this port does not get the password.
+          // With SCRAM, the server never sees the password, whichever program listens there.
           + "&requireAuth=scram-sha-256";
     }
 
@@ -620,7 +624,7 @@ public final class BankBasic implements Callable<Integer> {
       static synchronized RunFolder create() throws IOException {
         cleanUp();
         Path cache = cache();
-        // Otherwise another run could delete the folder before its own lock is taken.
+        // Without this lock, another run could delete the new folder, which has no lock yet.
         try (FileChannel cacheLock = lock(cache)) {
           Path path = Files.createTempDirectory(cache, "run-");
           return new RunFolder(path, lock(path));
@@ -655,7 +659,7 @@ public final class BankBasic implements Callable<Integer> {
         process.destroyForcibly();
       }
 
-      /** The processes with this folder on their command lines, which Windows does not show. */
+      /** The processes whose command lines name this folder. Windows shows no command lines. */
       List<ProcessHandle> processes() {
         String prefix = path + File.separator;
         return ProcessHandle.allProcesses()
@@ -673,7 +677,7 @@ public final class BankBasic implements Callable<Integer> {
         FileUtils.deleteQuietly(path.toFile());
       }
 
-      /** On Ctrl-C, what fails from now on fails because its database is gone. */
+      /** Ends the database on Ctrl-C, and hides the errors that follow because it is gone. */
       static void atEnd(Runnable close) {
         Runnable end =
             () -> {

@@ -195,8 +195,8 @@ public final class BankInsecure implements Callable<Integer> {
   }
 
   /**
-   * Inserts accounts and returns how many. Two unnest pair the elements of the arrays. Safe to
-   * repeat: existing accounts stay as they are.
+   * Inserts accounts and returns how many. The first ID gets the first balance, the second ID the
+   * second balance, and so on. Safe to repeat: existing accounts stay as they are.
    */
   static int insertAccounts(Handle handle, long[] ids, long[] balances) {
     return handle.execute(
@@ -248,8 +248,9 @@ public final class BankInsecure implements Callable<Integer> {
               ORDER BY id
               FOR UPDATE
             ), entry AS (
-              -- If both accounts exist, record the transfer, unless an earlier attempt did.
-              -- The amount is half of the balance: on CockroachDB, / would return a DECIMAL.
+              -- Record the transfer, unless an earlier attempt did, or an account is missing.
+              -- The amount, balance >> 1, is half of the source's balance as an integer. On
+              -- CockroachDB, balance / 2 would be a DECIMAL.
               INSERT INTO transfers (id, source, target, amount, created_at)
               SELECT :id, :source, :target, balance >> 1, now()
               FROM pair
@@ -257,8 +258,9 @@ public final class BankInsecure implements Callable<Integer> {
               ON CONFLICT (id) DO NOTHING
               RETURNING amount
             ), moved AS (
-              -- Move the money if the transfer was recorded just now. Nothing reads what this
-              -- returns, but CockroachDB wants every part of a WITH to return something.
+              -- Move the money if the transfer was recorded just now: entry has one row then,
+              -- and otherwise none, with which this updates nothing. Nobody reads what it returns,
+              -- but CockroachDB wants every part of a WITH to return something.
               UPDATE accounts
               SET balance = balance + CASE accounts.id WHEN :source THEN -amount ELSE amount END
               FROM entry
@@ -292,7 +294,7 @@ public final class BankInsecure implements Callable<Integer> {
 
   // ---- Retry ----
 
-  /** What is known after a failed attempt. The first whose SQLSTATEs match counts. */
+  /** What is known after a failed attempt. The SQLSTATEs are compared from top to bottom. */
   enum Failure {
     /** The database rolled it back, because of a conflict or a deadlock. Nothing happened. */
     ROLLED_BACK("40001|40P01"),
@@ -302,7 +304,7 @@ public final class BankInsecure implements Callable<Integer> {
 
     /**
      * It may be committed, or not: the connection broke (08...), the server shuts down (57P0.), the
-     * statement was cancelled at the last moment (57014), data cannot be reached (58C0.), or
+     * statement was cancelled, perhaps too late (57014), data cannot be reached (58C0.), or
      * CockroachDB itself does not know (40003).
      */
     UNKNOWN("08...|57P0.|57014|58C0[01]|40003"),
@@ -369,13 +371,11 @@ public final class BankInsecure implements Callable<Integer> {
     <R> R commit(String lookup, Function<Handle, R> work) {
       long deadline = System.nanoTime() + timeout.toNanos();
       boolean maybeCommitted = false;
-      RuntimeException lastError = null;
       for (int attempt = 1; ; attempt++) {
         try {
-          connect(deadline, lastError);
+          connect(deadline);
           return work.apply(handle);
         } catch (RuntimeException e) {
-          lastError = e;
           Failure failure = Failure.of(e);
           if (failure == Failure.UNKNOWN) {
             maybeCommitted = true;
@@ -388,22 +388,22 @@ public final class BankInsecure implements Callable<Integer> {
           long pause = ThreadLocalRandom.current().nextLong(10L * attempt);
           boolean isLate = TimeUnit.MILLISECONDS.toNanos(pause) > deadline - System.nanoTime();
           if (failure == Failure.FINAL || isLate || Thread.currentThread().isInterrupted()) {
-            // Once an outcome was unknown, later failures do not make it known.
+            // If one attempt may be committed, this stays so whatever a later one says.
             throw maybeCommitted ? new UnknownOutcomeException(lookup, e) : e;
           }
           onRetry.accept(new Retry(attempt, pause, sqlState(e), reason(e)));
-          // Returns at once if the thread is interrupted, which the next failure notices.
+          // An interrupt ends the pause, and the next attempt is the last.
           LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(pause));
         }
       }
     }
 
-    /** Opens a connection if there is none, and fails if that took until after the deadline. */
-    private void connect(long deadline, RuntimeException lastError) {
+    /** Opens a connection if there is none. After the deadline, nothing is sent on it. */
+    private void connect(long deadline) {
       if (handle == null) {
         handle = jdbi.open();
         if (System.nanoTime() - deadline > 0) {
-          throw new ConnectionException(new SQLTimeoutException("connected too late", lastError));
+          throw new ConnectionException(new SQLTimeoutException("connected too late"));
         }
       }
     }
@@ -456,10 +456,10 @@ public final class BankInsecure implements Callable<Integer> {
     if (settings == null) {
       throw badUrl();
     }
-    // A parameter without a value counts as not given, except ssl, which means ssl=true. The others
-    // win over the defaults below.
+    // A parameter without a value counts as not given, except ssl, which means ssl=true.
     settings.entrySet().removeIf(e -> e.getValue().equals("") && !e.getKey().equals("ssl"));
 
+    // What is given first counts: a parameter, then the part before the @, then a default.
     String[] login = userAndPassword(uri);
     setDefault(settings, "user", decode(login[0]));
     setDefault(settings, "user", "maxroach");
@@ -472,9 +472,11 @@ public final class BankInsecure implements Callable<Integer> {
     setDefault(settings, "ApplicationName", "BankInsecure");
     // With several hosts, each connection goes to a random one that works.
     setDefault(settings, "loadBalanceHosts", "true");
-    // In seconds: for a host to accept, for all hosts to log us in, and for any later answer.
+    // The longest wait, in seconds: for one host to accept the connection,
     setDefault(settings, "connectTimeout", "5");
+    // for one of the hosts to log us in,
     setDefault(settings, "loginTimeout", "25");
+    // and for the answer to a statement.
     setDefault(settings, "socketTimeout", "20");
     return settings;
   }
@@ -491,8 +493,8 @@ public final class BankInsecure implements Callable<Integer> {
         throw badUrl();
       }
       URI uri = new URI(url.replaceFirst("^jdbc:", ""));
-      // Signs of a password with a / or a # in it, or of parameters that no ? separates from the
-      // database: such a URL is not what it seems.
+      // A # in a password would start a fragment, and a / the path: user:pa/ss@host. A forgotten ?
+      // would make the parameters a part of the database's name: bank&sslmode=disable.
       if (uri.getRawFragment() != null || uri.getRawPath().matches(".*[@&;].*")) {
         throw badUrl();
       }
@@ -527,7 +529,7 @@ public final class BankInsecure implements Callable<Integer> {
   }
 
   private static String withPort(String host) {
-    // A password with a ? in it would end up as the port.
+    // In user:pa?ss@host, the ? would end the host, and the rest would look like user:port.
     if (!host.matches("([^:]*|\\[.*])(:\\d+)?")) {
       throw badUrl();
     }
@@ -576,7 +578,7 @@ public final class BankInsecure implements Callable<Integer> {
     if (!thisMachine.containsAll(List.of(settings.getProperty("PGHOST").split(",")))) {
       System.err.println("warning: " + place(settings) + " is not this machine; not encrypted");
     }
-    // The host is among the settings.
+    // The URL is empty, because the settings name the host and the database.
     return Jdbi.create("jdbc:postgresql://", settings);
   }
 
@@ -618,7 +620,7 @@ public final class BankInsecure implements Callable<Integer> {
   /** SQLSTATEs of a user or password that the server does not accept. */
   private static final List<String> REFUSED = List.of("28000", "28P01");
 
-  /** SQLSTATEs of a database that does not exist: PostgreSQL's, and CockroachDB's for DDL. */
+  /** SQLSTATEs of a database that does not exist. CockroachDB's CREATE TABLE fails with 42602. */
   private static final List<String> NO_DATABASE = List.of("3D000", "3F000", "42602");
 
   /** Reports a wrong command line, without the values on it, one of which may be a password. */
@@ -652,7 +654,7 @@ public final class BankInsecure implements Callable<Integer> {
     if (!advice.isEmpty()) {
       System.err.println(printable(advice));
     }
-    // Here, UNKNOWN comes from run, which reports the error itself: the connection is gone.
+    // These failures come from a query that was repeated for a minute, or from connecting.
     boolean noDatabase = NO_DATABASE.contains(sqlState(e));
     boolean noConnection = List.of(Failure.NOT_SENT, Failure.UNKNOWN).contains(Failure.of(e));
     return noDatabase || noConnection ? 5 : 1;

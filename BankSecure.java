@@ -214,8 +214,8 @@ public final class BankSecure implements Callable<Integer> {
   }
 
   /**
-   * Inserts accounts and returns how many. Two unnest pair the elements of the arrays. Safe to
-   * repeat: existing accounts stay as they are.
+   * Inserts accounts and returns how many. The first ID gets the first balance, the second ID the
+   * second balance, and so on. Safe to repeat: existing accounts stay as they are.
    */
   static int insertAccounts(Handle handle, long[] ids, long[] balances) {
     return handle.execute(
@@ -267,8 +267,9 @@ public final class BankSecure implements Callable<Integer> {
               ORDER BY id
               FOR UPDATE
             ), entry AS (
-              -- If both accounts exist, record the transfer, unless an earlier attempt did.
-              -- The amount is half of the balance: on CockroachDB, / would return a DECIMAL.
+              -- Record the transfer, unless an earlier attempt did, or an account is missing.
+              -- The amount, balance >> 1, is half of the source's balance as an integer. On
+              -- CockroachDB, balance / 2 would be a DECIMAL.
               INSERT INTO transfers (id, source, target, amount, created_at)
               SELECT :id, :source, :target, balance >> 1, now()
               FROM pair
@@ -276,8 +277,9 @@ public final class BankSecure implements Callable<Integer> {
               ON CONFLICT (id) DO NOTHING
               RETURNING amount
             ), moved AS (
-              -- Move the money if the transfer was recorded just now. Nothing reads what this
-              -- returns, but CockroachDB wants every part of a WITH to return something.
+              -- Move the money if the transfer was recorded just now: entry has one row then,
+              -- and otherwise none, with which this updates nothing. Nobody reads what it returns,
+              -- but CockroachDB wants every part of a WITH to return something.
               UPDATE accounts
               SET balance = balance + CASE accounts.id WHEN :source THEN -amount ELSE amount END
               FROM entry
@@ -311,7 +313,7 @@ public final class BankSecure implements Callable<Integer> {
 
   // ---- Retry ----
 
-  /** What is known after a failed attempt. The first whose SQLSTATEs match counts. */
+  /** What is known after a failed attempt. The SQLSTATEs are compared from top to bottom. */
   enum Failure {
     /** The database rolled it back, because of a conflict or a deadlock. Nothing happened. */
     ROLLED_BACK("40001|40P01"),
@@ -321,7 +323,7 @@ public final class BankSecure implements Callable<Integer> {
 
     /**
      * It may be committed, or not: the connection broke (08...), the server shuts down (57P0.), the
-     * statement was cancelled at the last moment (57014), data cannot be reached (58C0.), or
+     * statement was cancelled, perhaps too late (57014), data cannot be reached (58C0.), or
      * CockroachDB itself does not know (40003).
      */
     UNKNOWN("08...|57P0.|57014|58C0[01]|40003"),
@@ -388,13 +390,11 @@ public final class BankSecure implements Callable<Integer> {
     <R> R commit(String lookup, Function<Handle, R> work) {
       long deadline = System.nanoTime() + timeout.toNanos();
       boolean maybeCommitted = false;
-      RuntimeException lastError = null;
       for (int attempt = 1; ; attempt++) {
         try {
-          connect(deadline, lastError);
+          connect(deadline);
           return work.apply(handle);
         } catch (RuntimeException e) {
-          lastError = e;
           Failure failure = Failure.of(e);
           if (failure == Failure.UNKNOWN) {
             maybeCommitted = true;
@@ -407,22 +407,22 @@ public final class BankSecure implements Callable<Integer> {
           long pause = ThreadLocalRandom.current().nextLong(10L * attempt);
           boolean isLate = TimeUnit.MILLISECONDS.toNanos(pause) > deadline - System.nanoTime();
           if (failure == Failure.FINAL || isLate || Thread.currentThread().isInterrupted()) {
-            // Once an outcome was unknown, later failures do not make it known.
+            // If one attempt may be committed, this stays so whatever a later one says.
             throw maybeCommitted ? new UnknownOutcomeException(lookup, e) : e;
           }
           onRetry.accept(new Retry(attempt, pause, sqlState(e), reason(e)));
-          // Returns at once if the thread is interrupted, which the next failure notices.
+          // An interrupt ends the pause, and the next attempt is the last.
           LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(pause));
         }
       }
     }
 
-    /** Opens a connection if there is none, and fails if that took until after the deadline. */
-    private void connect(long deadline, RuntimeException lastError) {
+    /** Opens a connection if there is none. After the deadline, nothing is sent on it. */
+    private void connect(long deadline) {
       if (handle == null) {
         handle = jdbi.open();
         if (System.nanoTime() - deadline > 0) {
-          throw new ConnectionException(new SQLTimeoutException("connected too late", lastError));
+          throw new ConnectionException(new SQLTimeoutException("connected too late"));
         }
       }
     }
@@ -475,10 +475,10 @@ public final class BankSecure implements Callable<Integer> {
     if (settings == null) {
       throw badUrl();
     }
-    // A parameter without a value counts as not given, except ssl, which means ssl=true. The others
-    // win over the defaults below.
+    // A parameter without a value counts as not given, except ssl, which means ssl=true.
     settings.entrySet().removeIf(e -> e.getValue().equals("") && !e.getKey().equals("ssl"));
 
+    // What is given first counts: a parameter, then the part before the @, then a default.
     String[] login = userAndPassword(uri);
     setDefault(settings, "user", decode(login[0]));
     setDefault(settings, "user", "maxroach");
@@ -491,9 +491,11 @@ public final class BankSecure implements Callable<Integer> {
     setDefault(settings, "ApplicationName", "BankSecure");
     // With several hosts, each connection goes to a random one that works.
     setDefault(settings, "loadBalanceHosts", "true");
-    // In seconds: for a host to accept, for all hosts to log us in, and for any later answer.
+    // The longest wait, in seconds: for one host to accept the connection,
     setDefault(settings, "connectTimeout", "5");
+    // for one of the hosts to log us in,
     setDefault(settings, "loginTimeout", "25");
+    // and for the answer to a statement.
     setDefault(settings, "socketTimeout", "20");
     return settings;
   }
@@ -510,8 +512,8 @@ public final class BankSecure implements Callable<Integer> {
         throw badUrl();
       }
       URI uri = new URI(url.replaceFirst("^jdbc:", ""));
-      // Signs of a password with a / or a # in it, or of parameters that no ? separates from the
-      // database: such a URL is not what it seems.
+      // A # in a password would start a fragment, and a / the path: user:pa/ss@host. A forgotten ?
+      // would make the parameters a part of the database's name: bank&sslmode=disable.
       if (uri.getRawFragment() != null || uri.getRawPath().matches(".*[@&;].*")) {
         throw badUrl();
       }
@@ -546,7 +548,7 @@ public final class BankSecure implements Callable<Integer> {
   }
 
   private static String withPort(String host) {
-    // A password with a ? in it would end up as the port.
+    // In user:pa?ss@host, the ? would end the host, and the rest would look like user:port.
     if (!host.matches("([^:]*|\\[.*])(:\\d+)?")) {
       throw badUrl();
     }
@@ -584,7 +586,8 @@ public final class BankSecure implements Callable<Integer> {
    * Prepares connections that verify the server's certificate and host name.
    *
    * @throws IllegalArgumentException if the URL asks for less
-   * @throws ConnectionException if a certificate or key cannot be read, or no password was typed
+   * @throws ConnectionException if a certificate or key cannot be read, or the server wants a
+   *     password and nobody can be asked for it
    */
   static Jdbi connect(Properties settings, Path certsDir) {
     if (!settings.getProperty("sslmode", "verify-full").equals("verify-full")) {
@@ -608,7 +611,7 @@ public final class BankSecure implements Callable<Integer> {
     if (!settings.containsKey("sslcert") && !settings.containsKey("password")) {
       askForPassword(settings);
     }
-    // The host is among the settings.
+    // The URL is empty, because the settings name the host and the database.
     return Jdbi.create("jdbc:postgresql://", settings);
   }
 
@@ -617,7 +620,7 @@ public final class BankSecure implements Callable<Integer> {
     String client = "client." + settings.getProperty("user");
     useIfExists(settings, "sslrootcert", certsDir.resolve("ca.crt"));
     useIfExists(settings, "sslcert", certsDir.resolve(client + ".crt"));
-    // The first key that exists.
+    // The first of these that exists is used.
     useIfExists(settings, "sslkey", certsDir.resolve(client + ".key.pk8"));
     useIfExists(settings, "sslkey", certsDir.resolve(client + ".key"));
     if (settings.containsKey("sslkey")) {
@@ -628,7 +631,8 @@ public final class BankSecure implements Callable<Integer> {
         settings,
         "sslrootcert",
         Path.of(System.getProperty("user.home"), ".postgresql", "root.crt"));
-    // Nobody named a CA, so the server needs one that Java knows, as clusters in the cloud have.
+    // Without a CA of its own, the server's certificate must be signed by a CA that Java trusts, as
+    // it is for clusters in the cloud.
     setDefault(settings, "sslrootcert", "system");
     if (settings.getProperty("sslrootcert").equals("system")) {
       settings.setProperty("sslfactory", "org.postgresql.ssl.DefaultJavaSSLFactory");
@@ -642,8 +646,8 @@ public final class BankSecure implements Callable<Integer> {
   }
 
   /**
-   * Returns a key that pgjdbc can read. CockroachDB writes keys in the form PKCS#1, which pgjdbc
-   * cannot read until a fixed header makes PKCS#8 of it (RFC 5208).
+   * Returns a key that pgjdbc can read. CockroachDB writes keys in the form PKCS#1. With a header
+   * before it, such a key has the form PKCS#8 (RFC 5208), which pgjdbc reads.
    */
   private static Path pkcs8(Path key) throws Exception {
     BaseX509KeyManager.validateKeyFilePermissions(key);
@@ -653,7 +657,8 @@ public final class BankSecure implements Callable<Integer> {
       return key;
     }
     byte[] pkcs1 = Base64.getMimeDecoder().decode(parts[1]);
-    // Version 0, the algorithm RSA, and the PKCS#1 key, each with its length.
+    // The header: the length of all that follows (22 bytes and the key), version 0, the algorithm
+    // RSA, and the length of the key.
     String header =
         "3082%04x020100300d06092a864886f70d01010105000482%04x"
             .formatted(pkcs1.length + 22, pkcs1.length);
@@ -728,7 +733,7 @@ public final class BankSecure implements Callable<Integer> {
   /** SQLSTATEs of a user or password that the server does not accept. */
   private static final List<String> REFUSED = List.of("28000", "28P01");
 
-  /** SQLSTATEs of a database that does not exist: PostgreSQL's, and CockroachDB's for DDL. */
+  /** SQLSTATEs of a database that does not exist. CockroachDB's CREATE TABLE fails with 42602. */
   private static final List<String> NO_DATABASE = List.of("3D000", "3F000", "42602");
 
   /** Reports a wrong command line, without the values on it, one of which may be a password. */
@@ -762,7 +767,7 @@ public final class BankSecure implements Callable<Integer> {
     if (!advice.isEmpty()) {
       System.err.println(printable(advice));
     }
-    // Here, UNKNOWN comes from run, which reports the error itself: the connection is gone.
+    // These failures come from a query that was repeated for a minute, or from connecting.
     boolean noDatabase = NO_DATABASE.contains(sqlState(e));
     boolean noConnection = List.of(Failure.NOT_SENT, Failure.UNKNOWN).contains(Failure.of(e));
     return noDatabase || noConnection ? 5 : 1;

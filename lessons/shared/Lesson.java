@@ -87,7 +87,7 @@ abstract class Lesson implements Callable<Integer> {
 
   // ---- Errors ----
 
-  /** SQLSTATEs of a database that does not exist: PostgreSQL's, and CockroachDB's for DDL. */
+  /** SQLSTATEs of a database that does not exist. CockroachDB's CREATE TABLE fails with 42602. */
   private static final List<String> NO_DATABASE = List.of("3D000", "3F000", "42602");
 
   /** Reports a wrong command line, without the values on it, one of which may be a password. */

@@ -690,9 +690,11 @@ public final class BankSecure implements Callable<Integer> {
     if (reason.contains("does not support SSL")) {
       return "That cluster is insecure: use BankInsecure.java.";
     }
+    // A server that refuses a client's certificate may close the connection before it says why.
+    String sslErrors = "(?s).*SSL (key file|error: (Broken pipe|Connection reset)).*";
     boolean isCertificate =
         causes(e).anyMatch(SSLException.class::isInstance)
-            || causes(e).anyMatch(cause -> ("" + cause.getMessage()).contains("SSL key file"))
+            || causes(e).anyMatch(cause -> ("" + cause.getMessage()).matches(sslErrors))
             || reason.contains("certificate")
             || reason.contains("hostname");
     if (sqlState.equals("08001") && !isCertificate) {

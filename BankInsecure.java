@@ -333,7 +333,8 @@ public final class BankInsecure implements Callable<Integer> {
 
   /**
    * One connection, for one thread, and the loop that repeats what failed. The connection is in
-   * autocommit mode: each statement is a transaction of its own.
+   * autocommit mode: each statement is a transaction of its own. A web service opens a session for
+   * each request, on a connection pool.
    */
   static final class Session implements AutoCloseable {
     private final Jdbi jdbi;
@@ -431,7 +432,11 @@ public final class BankInsecure implements Callable<Integer> {
     }
   }
 
-  /** A change failed, and one of its attempts may be committed. The last error is the cause. */
+  /**
+   * A change failed, and one of its attempts may be committed, or may still be under way. The last
+   * error is the cause. A web service answers 503 (Service Unavailable), and its client sends the
+   * request again with the same ID.
+   */
   static final class UnknownOutcomeException extends RuntimeException {
     final String lookup;
 

@@ -30,6 +30,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -102,6 +103,7 @@ public final class BankTest {
   private static TemporaryDirectory temporaryDirectory() throws IOException {
     TemporaryDirectory directory = TemporaryDirectory.create("bank-test-");
     System.setProperty("java.io.tmpdir", directory.path().toString());
+    Objects.requireNonNull(Project.HOME, "read before a test changes it");
     return directory;
   }
 

@@ -7,6 +7,9 @@ import java.util.stream.Stream;
 /** The project's own directory. */
 final class Project {
 
+  /** The user's home; the tests of the doctor change the property for a while. */
+  static final Path HOME = Path.of(System.getProperty("user.home"));
+
   private Project() {}
 
   /** The directory that holds jbangw, at or above the working directory. */

@@ -53,7 +53,7 @@ class BasicTest {
   @BeforeEach
   void linkPrograms() throws IOException {
     folder = Files.createDirectory(cache.resolve("bank-basic"));
-    Path installed = Path.of(System.getProperty("user.home"), ".cache", "bank-basic");
+    Path installed = Project.HOME.resolve(".cache/bank-basic");
     try (var folders = Files.newDirectoryStream(installed, PROGRAMS + "*")) {
       for (Path programs : folders) {
         Files.createSymbolicLink(folder.resolve(programs.getFileName()), programs);
@@ -208,7 +208,7 @@ class BasicTest {
   private Script basic() {
     return Script.of("BankBasic")
         .timeLimit(Duration.ofMinutes(2))
-        .home(Path.of(System.getProperty("user.home")))
+        .home(Project.HOME)
         .environment("XDG_CACHE_HOME", cache.toString());
   }
 

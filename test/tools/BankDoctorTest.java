@@ -350,7 +350,9 @@ class BankDoctorTest {
 
   private static String timeless(String line) {
     return line.replaceAll("-?[\\d.,]+ ms|T\\d\\d:\\d\\d:\\d\\dZ", "…")
-        .replaceAll("bank_\\d+", "…");
+        .replaceAll("bank_\\d+", "…")
+        // A server that refuses a certificate may close the connection before it says why.
+        .replaceAll("; (Received fatal alert: \\w+|Broken pipe|Connection reset)", "; …");
   }
 
   private static void assertWell(DoctorStage.Run run) {

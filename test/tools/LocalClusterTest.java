@@ -303,9 +303,7 @@ class LocalClusterTest {
 
   /** Runs main with this user's own home, where the unpacked PostgreSQL lies. */
   private static Script command(String... arguments) {
-    return Script.of("LocalCluster", arguments)
-        .timeLimit(Duration.ofMinutes(4))
-        .home(Path.of(System.getProperty("user.home")));
+    return Script.of("LocalCluster", arguments).timeLimit(Duration.ofMinutes(4)).home(Project.HOME);
   }
 
   private static Handle connectInsecure(String url) {

@@ -21,7 +21,7 @@ class ConflictTest extends OnCockroach {
   void createBank() {
     bank = Watch.bankWithAccounts(server, 100);
     accounts = List.copyOf(bank.balances().keySet());
-    try (BankSecure.Session session = Teller.sessionOf(bank)) {
+    try (BankSecure.Session session = TransferClient.sessionOf(bank)) {
       BankSecure.createTables(session);
     }
   }

@@ -63,9 +63,9 @@ class MessageTest {
     Files.copy(server.certs().resolve("ca.crt"), folder.resolve("ca.crt"));
     asRoot("CREATE USER IF NOT EXISTS passworded WITH PASSWORD 'right'");
     for (String user : new String[] {"nobody", "passworded"}) {
-      ServerError told = ServerError.of(secure(user + ":wrong", "", folder));
-      assertTrue(told.sqlState().matches("28P01|28000"), told::toString);
-      assertTrue(told.message().contains("password authentication failed"), told::toString);
+      ServerError error = ServerError.of(secure(user + ":wrong", "", folder));
+      assertTrue(error.sqlState().matches("28P01|28000"), error::toString);
+      assertTrue(error.message().contains("password authentication failed"), error::toString);
     }
   }
 
@@ -85,9 +85,9 @@ class MessageTest {
   @Test
   void withoutTlsASecureNodeAnswersInTheClear() {
     String url = "postgresql://maxroach@localhost:" + server.port() + "/bank";
-    ServerError told = ServerError.of(() -> BankInsecure.connect(BankInsecure.settings(url)));
-    assertEquals("08P01", told.sqlState(), told::toString);
-    assertTrue(told.message().contains("node is running secure mode, SSL connection required"));
+    ServerError error = ServerError.of(() -> BankInsecure.connect(BankInsecure.settings(url)));
+    assertEquals("08P01", error.sqlState(), error::toString);
+    assertTrue(error.message().contains("node is running secure mode, SSL connection required"));
   }
 
   @Test
@@ -96,9 +96,9 @@ class MessageTest {
     Path certificate = server.certs().resolve("client.maxroach.crt");
     Path key = server.certs().resolve("client.maxroach.key");
     String parameters = "?sslcert=" + certificate + "&sslkey=" + key;
-    ServerError told = ServerError.of(secure("other", parameters, server.certs()));
-    assertEquals("28000", told.sqlState(), told::toString);
-    assertTrue(told.message().contains("certificate"), told::toString);
+    ServerError error = ServerError.of(secure("other", parameters, server.certs()));
+    assertEquals("28000", error.sqlState(), error::toString);
+    assertTrue(error.message().contains("certificate"), error::toString);
   }
 
   @Test
@@ -121,8 +121,8 @@ class MessageTest {
     Supplier<Jdbi> database = secure("maxroach", "", server.certs());
     try (Handle first = database.get().open()) {
       asRoot("SET CLUSTER SETTING " + setting + " = 1");
-      ServerError told = ServerError.await(database, "sorry, too many clients already");
-      assertEquals("53300", told.sqlState());
+      ServerError error = ServerError.await(database, "sorry, too many clients already");
+      assertEquals("53300", error.sqlState());
       BankSecure.version(first);
     } finally {
       asRoot("RESET CLUSTER SETTING " + setting);
@@ -138,9 +138,9 @@ class MessageTest {
       for (int attempt = 1; attempt <= 5; attempt++) {
         JdbiException e =
             assertThrows(JdbiException.class, () -> handle.useTransaction(h -> version(h)));
-        ServerError told = ServerError.below(e);
-        assertEquals("40001", told.sqlState(), told::toString);
-        assertTrue(told.message().contains("inject_retry_errors_enabled"), told::toString);
+        ServerError error = ServerError.below(e);
+        assertEquals("40001", error.sqlState(), error::toString);
+        assertTrue(error.message().contains("inject_retry_errors_enabled"), error::toString);
       }
       handle.execute("SET inject_retry_errors_enabled = false");
       handle.useTransaction(h -> version(h));
@@ -184,7 +184,7 @@ class MessageTest {
   /** Which is why the pages ask for 1GiB, and for no part of the machine's memory. */
   @Test
   void aStoreInMemoryNeeds640MiB() {
-    IOException told =
+    IOException error =
         assertThrows(
             IOException.class,
             () ->
@@ -194,7 +194,7 @@ class MessageTest {
                     "--store=type=mem,size=1%",
                     "--listen-addr=localhost:0",
                     "--http-addr=localhost:0"));
-    assertTrue(told.getMessage().contains("minimum requirement of 640 MiB"), told::getMessage);
+    assertTrue(error.getMessage().contains("minimum requirement of 640 MiB"), error::getMessage);
   }
 
   private static String version(Handle handle) {

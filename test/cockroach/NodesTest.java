@@ -25,25 +25,25 @@ class NodesTest {
     try (Cockroach cluster = Cockroach.startThree()) {
       Bank bank = Watch.bankWithAccounts(cluster, 100);
       Map<Long, Long> atFirst = bank.balances();
-      List<Teller> tellers = tellers(cluster, bank);
+      List<TransferClient> tellers = tellers(cluster, bank);
 
       CompletableFuture<Void> drained = CompletableFuture.runAsync(() -> drain(cluster, 1));
       do {
-        Teller.start(tellers, 100).await();
+        TransferClient.start(tellers, 100).await();
       } while (!drained.isDone());
       drained.join();
-      Teller.start(tellers, 100).await();
+      TransferClient.start(tellers, 100).await();
       assertFalse(tellers.get(1).retries().isEmpty(), "no retry on the drained node");
 
-      Teller.Work work = Teller.start(tellers, 300);
+      TransferClient.Work work = TransferClient.start(tellers, 300);
       Watch.of(bank).awaitTransfers(bank.ledger().size() + 50);
       cluster.kill(2);
       assertTrue(work.isUnderWay(), "ended before it was killed");
       work.await();
       assertFalse(tellers.get(2).retries().isEmpty(), "no retry on the killed node");
 
-      Teller.assertExact(bank, atFirst, tellers.toArray(Teller[]::new));
-      tellers.forEach(Teller::close);
+      TransferClient.assertExact(bank, atFirst, tellers.toArray(TransferClient[]::new));
+      tellers.forEach(TransferClient::close);
     }
   }
 
@@ -54,27 +54,27 @@ class NodesTest {
     try (Connection open = DriverManager.getConnection(url)) {
       open.setAutoCommit(false);
       open.createStatement().execute("SELECT 1");
-      CompletableFuture<ServerError> told =
+      CompletableFuture<ServerError> output =
           CompletableFuture.supplyAsync(
               () ->
                   ServerError.await(
                       () -> Jdbi.create(url), "server is not accepting clients, try another node"));
       cluster.drain(node);
-      assertEquals("57P01", told.join().sqlState());
+      assertEquals("57P01", output.join().sqlState());
     } catch (IOException | SQLException e) {
       throw new CompletionException(e);
     }
   }
 
   /** One for each node, which connects to the others when its node is lost. */
-  private static List<Teller> tellers(Cockroach cluster, Bank bank) {
+  private static List<TransferClient> tellers(Cockroach cluster, Bank bank) {
     List<String> hosts = new ArrayList<>(cluster.addresses());
-    List<Teller> tellers = new ArrayList<>();
+    List<TransferClient> tellers = new ArrayList<>();
     for (int node = 0; node < cluster.addresses().size(); node++) {
       String url =
           "postgresql://maxroach@%s/%s?sslmode=disable&loadBalanceHosts=false"
               .formatted(String.join(",", hosts), bank.database());
-      tellers.add(Teller.of(bank, BankInsecure.connect(BankInsecure.settings(url))));
+      tellers.add(TransferClient.of(bank, BankInsecure.connect(BankInsecure.settings(url))));
       Collections.rotate(hosts, -1);
     }
     return tellers;

@@ -71,7 +71,7 @@ class PlanTest extends OnCockroach {
   /** A bank whose accounts have the IDs from 1 on, and 1,000 each. */
   private static Bank bank(Server server, int accounts) {
     Bank bank = Bank.create(server);
-    try (BankSecure.Session session = Teller.sessionOf(bank)) {
+    try (BankSecure.Session session = TransferClient.sessionOf(bank)) {
       BankSecure.createTables(session);
       session.run(
           handle -> {

@@ -23,12 +23,12 @@ record ServerError(String sqlState, String message) {
   }
 
   /**
-   * Connects until it is told this, for what a cluster is told takes a moment to arrive, and till
-   * then it lets in or says something else.
+   * Connects until the server says this, because a change of a cluster takes a moment to arrive,
+   * and until then it lets in or says something else.
    */
   static ServerError await(Supplier<Jdbi> database, String expected) {
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
-    String told = "nothing";
+    String seen = "nothing";
     while (System.nanoTime() < deadline) {
       try {
         database.get().useHandle(BankSecure::version);
@@ -37,11 +37,11 @@ record ServerError(String sqlState, String message) {
         if (error.message().contains(expected)) {
           return error;
         }
-        told = error.toString();
+        seen = error.toString();
       }
       LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(50));
     }
-    throw new AssertionError("not " + expected + " but " + told);
+    throw new AssertionError("not " + expected + " but " + seen);
   }
 
   /** The innermost that the driver made of it. */

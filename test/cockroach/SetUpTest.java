@@ -86,7 +86,7 @@ class SetUpTest {
   }
 
   private static void createTables(Bank bank, CyclicBarrier start) {
-    try (BankSecure.Session session = Teller.sessionOf(bank)) {
+    try (BankSecure.Session session = TransferClient.sessionOf(bank)) {
       start.await();
       BankSecure.createTables(session);
     } catch (Exception e) {

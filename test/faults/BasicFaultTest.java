@@ -60,7 +60,7 @@ class BasicFaultTest extends EachServer {
   private void assertRepeated(FaultProxy.Fault... faults) throws Exception {
     Script.Result result = run();
     assertEquals(BasicTest.OUTPUT, result.out(), result::toString);
-    new Told(result).assertDone();
+    new ScriptOutput(result).assertDone();
     Stream.of(faults).forEach(fault -> assertEquals(1, fault.injected()));
     assertEquals(faults.length, result.err().lines().count(), result::toString);
     assertBalances(900, 350);

@@ -79,45 +79,45 @@ class FaultTest extends EachServer {
 
   /** Makes transfers through the proxy, exactly, and returns how many retries that took. */
   private int transfer(int transfers) {
-    try (Teller teller = Teller.of(bank, proxy.port())) {
-      teller.transfer(transfers);
+    try (TransferClient client = TransferClient.of(bank, proxy.port())) {
+      client.transfer(transfers);
       assertEquals(transfers, bank.ledger().size());
-      Teller.assertExact(bank, atFirst, teller);
-      return teller.retries().size();
+      TransferClient.assertExact(bank, atFirst, client);
+      return client.retries().size();
     }
   }
 
   @Test
   void connectionsAreCutAtRandomBytes() throws Exception {
-    List<Teller> tellers = new ArrayList<>();
+    List<TransferClient> tellers = new ArrayList<>();
     for (int i = 0; i < 4; i++) {
-      tellers.add(Teller.of(bank, proxy.port()));
+      tellers.add(TransferClient.of(bank, proxy.port()));
     }
     FaultProxy.Fault cuts = proxy.cutAtBytes(2_000, 1);
     proxy.cutAll();
-    Teller.start(tellers, 50).await();
+    TransferClient.start(tellers, 50).await();
     assertTrue(cuts.injected() >= 25, () -> cuts.injected() + " cuts");
     assertEquals(200, bank.ledger().size());
-    Teller.assertExact(bank, atFirst, tellers.toArray(Teller[]::new));
-    tellers.forEach(Teller::close);
+    TransferClient.assertExact(bank, atFirst, tellers.toArray(TransferClient[]::new));
+    tellers.forEach(TransferClient::close);
   }
 
   /** The server may go on with a statement whose client has gone, while its repeat arrives. */
   @Test
   void aStatementOutlivesItsConnection() throws Exception {
     try (Handle blocker = server.asSuperuser(bank.database()).open();
-        Teller teller = Teller.of(bank, proxy.port())) {
+        TransferClient client = TransferClient.of(bank, proxy.port())) {
       blocker.begin();
       blocker.select("SELECT id FROM accounts FOR UPDATE").mapTo(Long.class).list();
       proxy.mark();
-      Teller.Work work = Teller.start(List.of(teller), 5);
+      TransferClient.Work work = TransferClient.start(List.of(client), 5);
       awaitSent(1);
       proxy.cutAll();
       awaitSent(2);
       blocker.commit();
       work.await();
       assertEquals(5, bank.ledger().size());
-      Teller.assertExact(bank, atFirst, teller);
+      TransferClient.assertExact(bank, atFirst, client);
     }
   }
 
@@ -146,14 +146,16 @@ class FaultTest extends EachServer {
             proxy.when("SELECT version").first(1).cutAfterServer(),
             proxy.when("CREATE TABLE IF NOT EXISTS transfers").first(1).cutAfterServer(),
             proxy.when("SELECT coalesce").first(2).cutBeforeServer());
-    Told told =
-        new Told(bank.scriptThrough(proxy.port(), "--accounts=10000", "--transfers=100").run());
-    told.assertDone().assertLedgerOf(bank).assertTotalOf(bank);
+    ScriptOutput output =
+        new ScriptOutput(
+            bank.scriptThrough(proxy.port(), "--accounts=10000", "--transfers=100").run());
+    output.assertDone().assertLedgerOf(bank).assertTotalOf(bank);
     faults.forEach(fault -> assertTrue(fault.injected() >= 1));
     assertEquals(
-        faults.stream().mapToInt(FaultProxy.Fault::injected).sum(), told.failedAttempts().count());
-    assertEquals(10_000, told.accounts());
-    assertEquals(100, told.transfers());
+        faults.stream().mapToInt(FaultProxy.Fault::injected).sum(),
+        output.failedAttempts().count());
+    assertEquals(10_000, output.accounts());
+    assertEquals(100, output.transfers());
     assertEquals(10_100, bank.balances().size());
     assertTrue(bank.balances().keySet().containsAll(atFirst.keySet()));
   }
@@ -187,7 +189,7 @@ class FaultTest extends EachServer {
       assertEquals(130, result.status(), result::toString);
       assertEquals("", result.err());
       long committed = bank.ledger().size();
-      long printed = new Told(result).transfers();
+      long printed = new ScriptOutput(result).transfers();
       assertTrue(printed == committed || printed == committed - 1, printed + " " + committed);
       bank.assertExact(atFirst);
     }
@@ -215,20 +217,20 @@ class FaultTest extends EachServer {
         FaultProxy other = FaultProxy.to(server.port())) {
       one.mark();
       other.mark();
-      List<Teller> tellers = new ArrayList<>();
+      List<TransferClient> tellers = new ArrayList<>();
       for (int i = 0; i < 12; i++) {
-        tellers.add(Teller.of(bank, through(bank, one, other)));
+        tellers.add(TransferClient.of(bank, through(bank, one, other)));
       }
       assertNotEquals(0, one.connectionsOpened());
       assertNotEquals(0, other.connectionsOpened());
-      Teller.Work work = Teller.start(tellers, 100);
+      TransferClient.Work work = TransferClient.start(tellers, 100);
       Watch.of(bank).awaitTransfers(50);
       trouble.accept(one);
       assertTrue(work.isUnderWay(), "too late");
       work.await();
       assertEquals(1_200, bank.ledger().size());
-      Teller.assertExact(bank, atFirst, tellers.toArray(Teller[]::new));
-      tellers.forEach(Teller::close);
+      TransferClient.assertExact(bank, atFirst, tellers.toArray(TransferClient[]::new));
+      tellers.forEach(TransferClient::close);
     }
   }
 

@@ -45,8 +45,8 @@ class RestartTest {
   void killedTwiceAmidTransfers() throws Exception {
     Bank bank = Watch.bankWithAccounts(server, 1_000);
     Map<Long, Long> atFirst = bank.balances();
-    Teller[] tellers = tellers(bank);
-    Teller.Work work = Teller.start(List.of(tellers), TRANSFERS);
+    TransferClient[] tellers = tellers(bank);
+    TransferClient.Work work = TransferClient.start(List.of(tellers), TRANSFERS);
     for (int kill = 1; kill <= 2; kill++) {
       Watch.of(bank).awaitTransfers(500 * kill);
       server.killHard();
@@ -55,10 +55,10 @@ class RestartTest {
     }
     work.await();
     assertEquals(TRANSFERS * WORKERS, bank.ledger().size());
-    Teller.assertExact(bank, atFirst, tellers);
-    for (Teller teller : tellers) {
-      assertTrue(teller.retries().size() >= 2, teller.retries()::toString);
-      teller.close();
+    TransferClient.assertExact(bank, atFirst, tellers);
+    for (TransferClient client : tellers) {
+      assertTrue(client.retries().size() >= 2, client.retries()::toString);
+      client.close();
     }
   }
 
@@ -67,29 +67,29 @@ class RestartTest {
   void drainedAmidTransfers() throws Exception {
     Bank bank = Watch.bankWithAccounts(server, 1_000);
     Map<Long, Long> atFirst = bank.balances();
-    Teller[] tellers = tellers(bank);
-    Teller.Work work = Teller.start(List.of(tellers), TRANSFERS);
+    TransferClient[] tellers = tellers(bank);
+    TransferClient.Work work = TransferClient.start(List.of(tellers), TRANSFERS);
     Watch.of(bank).awaitTransfers(500);
     try (Handle last = server.asSuperuser(bank.database()).open()) {
       drain(last);
       assertTrue(work.isUnderWay(), "ended before it was drained");
-      for (Teller teller : tellers) {
-        teller.awaitRetryAfter("57P01");
-        teller.awaitRetryAfter("57P03");
+      for (TransferClient client : tellers) {
+        client.awaitRetryAfter("57P01");
+        client.awaitRetryAfter("57P03");
       }
       server.stop();
     }
     server.startAgain();
     work.await();
     assertEquals(TRANSFERS * WORKERS, bank.ledger().size());
-    Teller.assertExact(bank, atFirst, tellers);
-    Stream.of(tellers).forEach(Teller::close);
+    TransferClient.assertExact(bank, atFirst, tellers);
+    Stream.of(tellers).forEach(TransferClient::close);
   }
 
-  private static Teller[] tellers(Bank bank) {
+  private static TransferClient[] tellers(Bank bank) {
     return IntStream.range(0, WORKERS)
-        .mapToObj(worker -> Teller.of(bank, server.port()))
-        .toArray(Teller[]::new);
+        .mapToObj(worker -> TransferClient.of(bank, server.port()))
+        .toArray(TransferClient[]::new);
   }
 
   /** Begins a smart shutdown, which waits for the last connection, and ends all the others. */
@@ -119,9 +119,10 @@ class RestartTest {
       Watch.of(bank).awaitBlocked(1);
       server.killHard();
       server.startAgain();
-      Told told = new Told(running.await()).assertDone().assertLedgerOf(bank).assertTotalOf(bank);
-      assertTrue(told.failedAttempts().count() >= 2, told::toString);
-      assertEquals(50_000, told.accounts());
+      ScriptOutput output =
+          new ScriptOutput(running.await()).assertDone().assertLedgerOf(bank).assertTotalOf(bank);
+      assertTrue(output.failedAttempts().count() >= 2, output::toString);
+      assertEquals(50_000, output.accounts());
       assertEquals(50_000, bank.balances().size());
       assertEquals(20, bank.ledger().size());
     }

@@ -20,8 +20,8 @@ class ConcurrencyTest extends EachServer {
     Script script = bank.script("--accounts=0", "--transfers=200");
     try (Script.Running one = script.start();
         Script.Running other = script.start()) {
-      new Told(one.await()).assertDone().assertTotalOf(bank);
-      new Told(other.await()).assertDone().assertTotalOf(bank);
+      new ScriptOutput(one.await()).assertDone().assertTotalOf(bank);
+      new ScriptOutput(other.await()).assertDone().assertTotalOf(bank);
     }
     assertEquals(400, bank.ledger().size());
     bank.assertExact(atFirst);
@@ -31,20 +31,20 @@ class ConcurrencyTest extends EachServer {
   void eightConnectionsOnFiveAccounts() throws Exception {
     Bank bank = Watch.bankWithAccounts(server, 5);
     Map<Long, Long> atFirst = bank.balances();
-    Teller[] tellers =
+    TransferClient[] tellers =
         IntStream.range(0, 8)
-            .mapToObj(worker -> Teller.of(bank, server.port()))
-            .toArray(Teller[]::new);
-    Teller.start(List.of(tellers), 100).await();
+            .mapToObj(worker -> TransferClient.of(bank, server.port()))
+            .toArray(TransferClient[]::new);
+    TransferClient.start(List.of(tellers), 100).await();
     assertEquals(800, bank.ledger().size());
-    Teller.assertExact(bank, atFirst, tellers);
+    TransferClient.assertExact(bank, atFirst, tellers);
     long conflicts =
         Stream.of(tellers)
-            .flatMap(teller -> teller.retries().stream())
+            .flatMap(client -> client.retries().stream())
             .filter(retry -> retry.sqlState().equals("40001"))
             .count();
     // CockroachDB repeats a statement by itself, unless its answer has begun to arrive.
     assertTrue(conflicts > 0 || kind.isCockroach(), "no conflict");
-    Stream.of(tellers).forEach(Teller::close);
+    Stream.of(tellers).forEach(TransferClient::close);
   }
 }

@@ -97,8 +97,8 @@ class ConnectTest {
   @Test
   void addressOfIpVersion6() throws IOException {
     Assumptions.assumeTrue(hasLoopbackOfVersion6(), "no IPv6 on this machine");
-    try (Door door = Door.to(INSECURE.port(), InetAddress.getByName("::1"))) {
-      String url = "postgresql://maxroach@[::1]:" + door.port() + "/bank";
+    try (FakeServer fakeServer = FakeServer.to(INSECURE.port(), InetAddress.getByName("::1"))) {
+      String url = "postgresql://maxroach@[::1]:" + fakeServer.port() + "/bank";
       assertConnects("bank as maxroach", BankInsecure.connect(BankInsecure.settings(url)));
     }
   }
@@ -330,8 +330,8 @@ class ConnectTest {
   /** Only the user can read the copy of a key that pgjdbc reads, and the run deletes it. */
   @Test
   void noCopyOfTheKeyIsLeftOrOpenToOthers() throws Exception {
-    try (Door silent =
-            Door.open(
+    try (FakeServer silent =
+            FakeServer.open(
                 client -> client.getInputStream().transferTo(OutputStream.nullOutputStream()));
         Script.Running running =
             idle("BankSecure", "--url=postgresql://localhost:" + silent.port())

@@ -46,7 +46,7 @@ class ErrorTest extends EachServer {
 
   @TempDir Path directory;
 
-  private final List<Door> doors = new ArrayList<>();
+  private final List<FakeServer> fakeServers = new ArrayList<>();
   private Server secure;
 
   @BeforeAll
@@ -61,7 +61,7 @@ class ErrorTest extends EachServer {
 
   @AfterEach
   void closeDoors() {
-    doors.forEach(Door::close);
+    fakeServers.forEach(FakeServer::close);
   }
 
   @TestFactory
@@ -69,9 +69,9 @@ class ErrorTest extends EachServer {
     Assumptions.assumeFalse(kind.isCockroach(), "it makes no difference");
     int closed = Server.freePort();
     int silent =
-        door(client -> client.getInputStream().transferTo(OutputStream.nullOutputStream()));
-    int rude = door(Socket::close);
-    int web = door(ErrorTest::answerAsWebServer);
+        fakeServer(client -> client.getInputStream().transferTo(OutputStream.nullOutputStream()));
+    int rude = fakeServer(Socket::close);
+    int web = fakeServer(ErrorTest::answerAsWebServer);
     String start = "Start the cluster";
     return Case.tests(
         List.of(
@@ -335,10 +335,10 @@ class ErrorTest extends EachServer {
     return folder;
   }
 
-  private int door(Door.Manners manners) throws IOException {
-    Door door = Door.open(manners);
-    doors.add(door);
-    return door.port();
+  private int fakeServer(FakeServer.Behavior behavior) throws IOException {
+    FakeServer fakeServer = FakeServer.open(behavior);
+    fakeServers.add(fakeServer);
+    return fakeServer.port();
   }
 
   private static void answerAsWebServer(Socket client) throws IOException {

@@ -68,8 +68,9 @@ class FlowTest {
     List<String> lines = result.out().lines().toList();
     assertEquals(15, lines.size(), result::toString);
     assertEquals("Accounts: 3 found, 0 created.", lines.get(1));
-    Told told = new Told(result).assertStatus(0).assertTotalOf(bank).assertLedgerOf(bank);
-    assertEquals(12, told.transfers());
+    ScriptOutput output =
+        new ScriptOutput(result).assertStatus(0).assertTotalOf(bank).assertLedgerOf(bank);
+    assertEquals(12, output.transfers());
     bank.assertExact(before);
     assertEquals(12, result.err().split("INSERT INTO transfers", -1).length - 1, result::err);
     assertTrue(result.err().startsWith("SELECT version()"), result::err);
@@ -190,7 +191,7 @@ class FlowTest {
   /** A bank with the samples' own tables and these rows, of an ID and a balance each. */
   private Bank bankWithTables(String rows) {
     Bank bank = Bank.create(server);
-    try (var session = Teller.sessionOf(bank)) {
+    try (var session = TransferClient.sessionOf(bank)) {
       BankSecure.createTables(session);
     }
     bank.execute("INSERT INTO accounts VALUES " + rows);

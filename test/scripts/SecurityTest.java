@@ -44,7 +44,7 @@ class SecurityTest {
 
   /** A whole URL; the others begin after the host. */
   private static final String JDBC =
-      "jdbc:postgresql://{host}/bank?user=teller&password=" + ErrorForm.ENCODED_PASSWORD;
+      "jdbc:postgresql://{host}/bank?user=client&password=" + ErrorForm.ENCODED_PASSWORD;
 
   /** What must not reach a terminal: colors, titles, forged lines, text that runs backwards. */
   private static final String HOSTILE =
@@ -56,7 +56,7 @@ class SecurityTest {
 
   private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{C}\\p{Zl}\\p{Zp}&&[^\n\t]]");
 
-  private static final byte[] CLEAR_PASSWORD = Impostor.message('R', new byte[] {0, 0, 0, 3});
+  private static final byte[] CLEAR_PASSWORD = FakeDatabase.message('R', new byte[] {0, 0, 0, 3});
   private static final byte[] NOTHING = {};
   private static final byte[] WRONG_PASSWORD = error("28P01", "wrong password");
 
@@ -91,7 +91,7 @@ class SecurityTest {
     for (ManInTheMiddle attacker : List.of(foreign(), withoutTls())) {
       String mode = attacker == attackers.get(0) ? "require" : "prefer";
       String url = "jdbc:postgresql://localhost:" + attacker.port() + "/bank?sslmode=" + mode;
-      try (Handle handle = Jdbi.create(url, "teller", ErrorForm.PASSWORD).open()) {
+      try (Handle handle = Jdbi.create(url, "client", ErrorForm.PASSWORD).open()) {
         handle.execute("SELECT 'a secret'");
       }
       assertTrue(attacker.heard().contains(ErrorForm.PASSWORD), attacker::heard);
@@ -131,7 +131,7 @@ class SecurityTest {
   /** What arrives before TLS begins is dropped, or ends the connection. */
   @Test
   void messagesBeforeTls() throws IOException {
-    for (byte[] words : List.of(error("28000", "forged"), Impostor.WELCOME)) {
+    for (byte[] words : List.of(error("28000", "forged"), FakeDatabase.WELCOME)) {
       ManInTheMiddle attacker =
           keep(ManInTheMiddle.interrupting(words, AUTHORITY.node("localhost"), SECURE));
       RuntimeException failure = failure(url(attacker, "/bank"), onlyAuthority);
@@ -243,12 +243,12 @@ class SecurityTest {
         "channelBinding=require"
       })
   void encryptionThatInsecureDoesNotHave(String query) throws IOException {
-    Impostor impostor = keep(Impostor.answering(CLEAR_PASSWORD, WRONG_PASSWORD));
-    RuntimeException failure = insecureFailure(impostor, query);
+    FakeDatabase fakeDatabase = keep(FakeDatabase.answering(CLEAR_PASSWORD, WRONG_PASSWORD));
+    RuntimeException failure = insecureFailure(fakeDatabase, query);
     assertTrue(
         failure instanceof ConnectionException || failure instanceof IllegalArgumentException,
         () -> failure + "");
-    assertEquals("", impostor.heard());
+    assertEquals("", fakeDatabase.heard());
   }
 
   /** A password that was typed for somebody without a certificate would be lost. */
@@ -256,8 +256,8 @@ class SecurityTest {
   void aPasswordIsAskedForOnlyAfterTls() throws Exception {
     ManInTheMiddle ofAnotherHost =
         keep(ManInTheMiddle.showing(AUTHORITY.node("db.example.com"), SECURE));
-    Impostor impostor = keep(Impostor.answering(CLEAR_PASSWORD, WRONG_PASSWORD));
-    for (FalseServer attacker : List.of(withoutTls(), foreign(), ofAnotherHost, impostor)) {
+    FakeDatabase fakeDatabase = keep(FakeDatabase.answering(CLEAR_PASSWORD, WRONG_PASSWORD));
+    for (RecordingServer attacker : List.of(withoutTls(), foreign(), ofAnotherHost, fakeDatabase)) {
       Script.Result result = onTerminal(attacker.port());
       assertFalse(result.out().contains("Password of"), result::toString);
       assertTrue(result.out().contains("error: cannot connect to "), result::toString);
@@ -283,8 +283,8 @@ class SecurityTest {
     return script.terminal().input(ErrorForm.PASSWORD + "\n").run();
   }
 
-  private static RuntimeException insecureFailure(Impostor impostor, String query) {
-    String url = url("localhost:" + impostor.port(), "/bank?" + query);
+  private static RuntimeException insecureFailure(FakeDatabase fakeDatabase, String query) {
+    String url = url("localhost:" + fakeDatabase.port(), "/bank?" + query);
     try {
       BankInsecure.connect(BankInsecure.settings(url)).open().close();
       return null;
@@ -340,7 +340,7 @@ class SecurityTest {
     String url = url("localhost:" + SECURE.port(), "/bank");
     try (Handle handle = BankSecure.connect(BankSecure.settings(url), onlyAuthority).open()) {
       BankSecure.version(handle);
-      String sessions = "SELECT CAST(s AS TEXT) FROM pg_stat_activity s WHERE usename = 'teller'";
+      String sessions = "SELECT CAST(s AS TEXT) FROM pg_stat_activity s WHERE usename = 'client'";
       String seen =
           SECURE.asSuperuser().withHandle(h -> h.select(sessions).mapTo(String.class).list() + "");
       assertTrue(seen.contains("BankSecure"), seen);
@@ -350,7 +350,7 @@ class SecurityTest {
 
   @TestFactory
   Stream<DynamicTest> hostileTextOfAServer() throws IOException {
-    Impostor refusing = Impostor.answering(error("28000", HOSTILE), NOTHING);
+    FakeDatabase refusing = FakeDatabase.answering(error("28000", HOSTILE), NOTHING);
     String url = "postgresql://maxroach@localhost:%d/bank?sslmode=disable";
     return Case.tests(
             List.of(
@@ -469,14 +469,15 @@ class SecurityTest {
     return url("localhost:" + attacker.port(), path);
   }
 
-  /** A URL with the password of teller, which the server accepts unencrypted. */
+  /** A URL with the password of client, which the server accepts unencrypted. */
   private static String url(String hosts, String path) {
     return path.startsWith("jdbc:")
         ? path.replace("{host}", hosts)
-        : "postgresql://teller:" + ErrorForm.ENCODED_PASSWORD + "@" + hosts + path;
+        : "postgresql://client:" + ErrorForm.ENCODED_PASSWORD + "@" + hosts + path;
   }
 
   private static byte[] error(String sqlState, String text) {
-    return Impostor.all(Impostor.complaint('E', sqlState, text), Impostor.message('Z', "I"));
+    return FakeDatabase.all(
+        FakeDatabase.complaint('E', sqlState, text), FakeDatabase.message('Z', "I"));
   }
 }

@@ -1,4 +1,4 @@
-//SOURCES Door.java
+//SOURCES FakeServer.java
 //SOURCES ProxiedConnection.java
 
 import java.io.IOException;
@@ -49,7 +49,7 @@ final class FaultProxy implements AutoCloseable {
   private volatile boolean freezesNewConnections;
   private volatile Duration oneWay = Duration.ZERO;
   private volatile Duration connectionDelay = Duration.ZERO;
-  private volatile ServerSocket door;
+  private volatile ServerSocket fakeServer;
   private volatile Thread doorman;
 
   /**
@@ -216,7 +216,7 @@ final class FaultProxy implements AutoCloseable {
 
   private FaultProxy(int serverPort) {
     this.serverPort = serverPort;
-    door = open(0);
+    fakeServer = open(0);
   }
 
   /** Opens a proxy to the server on this port of this machine. */
@@ -226,7 +226,7 @@ final class FaultProxy implements AutoCloseable {
 
   /** Returns the port to connect to; it stays the same for the proxy's life. */
   int port() {
-    return door.getLocalPort();
+    return fakeServer.getLocalPort();
   }
 
   /** Begins a fault for the exchanges with a statement that contains these words. */
@@ -262,8 +262,8 @@ final class FaultProxy implements AutoCloseable {
   /** Refuses new connections; those there are live on. */
   void refuseConnections() {
     try {
-      door.close();
-      // The kernel goes on listening for as long as a thread waits at the door.
+      fakeServer.close();
+      // The kernel goes on listening for as long as a thread waits at the fakeServer.
       doorman.join();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -290,8 +290,8 @@ final class FaultProxy implements AutoCloseable {
   /** Accepts and serves new connections again, on the same port. */
   void acceptConnections() {
     freezesNewConnections = false;
-    if (door.isClosed()) {
-      door = open(port());
+    if (fakeServer.isClosed()) {
+      fakeServer = open(port());
     }
   }
 
@@ -327,7 +327,7 @@ final class FaultProxy implements AutoCloseable {
     return connectionsOpened.sum();
   }
 
-  /** Closes the front door and cuts every connection. */
+  /** Closes the front fakeServer and cuts every connection. */
   @Override
   public void close() {
     refuseConnections();
@@ -380,7 +380,7 @@ final class FaultProxy implements AutoCloseable {
   private ServerSocket open(int port) {
     try {
       ServerSocket opened = new ServerSocket(port, 1024, InetAddress.getLoopbackAddress());
-      doorman = Door.inBackground(() -> welcome(opened));
+      doorman = FakeServer.inBackground(() -> welcome(opened));
       return opened;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -395,7 +395,7 @@ final class FaultProxy implements AutoCloseable {
       if (opened.isClosed()) {
         connection.cut();
       } else if (!freezesNewConnections) {
-        Door.inBackground(
+        FakeServer.inBackground(
             () -> {
               ProxiedConnection.pause(connectionDelay);
               connection.serve(serverPort);

@@ -33,7 +33,7 @@ import org.postgresql.ssl.NonValidatingFactory;
  * }
  * }</pre>
  */
-final class ManInTheMiddle extends FalseServer {
+final class ManInTheMiddle extends RecordingServer {
 
   private static final int TLS_REQUEST = 80877103;
   private static final int KERBEROS_REQUEST = 80877104;
@@ -80,7 +80,7 @@ final class ManInTheMiddle extends FalseServer {
   }
 
   @Override
-  void meet(Socket client) throws IOException {
+  void serve(Socket client) throws IOException {
     try (client) {
       visitors.incrementAndGet();
       byte[] opening = client.getInputStream().readNBytes(8);
@@ -112,7 +112,7 @@ final class ManInTheMiddle extends FalseServer {
       return;
     }
     try (Socket real = connectToServer()) {
-      Door.inBackground(() -> real.getInputStream().transferTo(toClient));
+      FakeServer.inBackground(() -> real.getInputStream().transferTo(toClient));
       for (; length >= 0; length = fromClient.read(buffer)) {
         hear(buffer, length);
         real.getOutputStream().write(buffer, 0, length);

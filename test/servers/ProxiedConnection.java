@@ -95,10 +95,10 @@ final class ProxiedConnection {
     try {
       connect(serverPort);
       if (startUp()) {
-        Door.inBackground(() -> untilEnd(this::answers));
+        FakeServer.inBackground(() -> untilEnd(this::answers));
         requests();
       } else {
-        Door.inBackground(() -> untilEnd(() -> pass(fromServer, toClient)));
+        FakeServer.inBackground(() -> untilEnd(() -> pass(fromServer, toClient)));
         pass(fromClient, toServer);
       }
     } finally {
@@ -106,7 +106,7 @@ final class ProxiedConnection {
     }
   }
 
-  private void untilEnd(Door.Task task) throws IOException {
+  private void untilEnd(FakeServer.Task task) throws IOException {
     try {
       task.run();
     } finally {
@@ -369,10 +369,10 @@ final class ProxiedConnection {
   }
 
   /** Hangs up before more than so many bytes have passed in one direction, and tells when. */
-  void cutAt(boolean onTheWayToServer, int bytes, Runnable told) {
+  void cutAt(boolean onTheWayToServer, int bytes, Runnable onCut) {
     Output output = onTheWayToServer ? toServer : toClient;
     output.bytesUntilCut = bytes;
-    output.told = told;
+    output.onCut = onCut;
   }
 
   static void pause(Duration duration) {
@@ -429,7 +429,7 @@ final class ProxiedConnection {
     private final OutputStream socket;
     private final ByteArrayOutputStream waiting = new ByteArrayOutputStream();
     private long bytesUntilCut = Long.MAX_VALUE;
-    private Runnable told;
+    private Runnable onCut;
 
     private Output(OutputStream socket) {
       this.socket = socket;
@@ -446,7 +446,7 @@ final class ProxiedConnection {
       bytesUntilCut -= allowed;
       if (allowed < length) {
         flush();
-        told.run();
+        onCut.run();
         cut();
         throw new EOFException("cut");
       }

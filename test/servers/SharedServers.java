@@ -18,7 +18,7 @@ final class SharedServers {
 
   /**
    * One with TLS, that asks for a certificate. It lets two users in by password: clerk by SCRAM,
-   * and teller by one that goes over the wire as it is, so that whoever listens in hears it.
+   * and client by one that goes over the wire as it is, so that whoever listens in hears it.
    */
   static Postgres secure() {
     return Secure.SERVER;
@@ -43,9 +43,9 @@ final class SharedServers {
               Postgres.builder()
                   .certs(certificates())
                   .access("hostssl all clerk all scram-sha-256")
-                  .access("hostssl all teller all password")
+                  .access("hostssl all client all password")
                   .access("hostssl all all all cert"));
-      for (String user : List.of("clerk", "teller")) {
+      for (String user : List.of("clerk", "client")) {
         String role = "CREATE ROLE " + user + " IN ROLE maxroach LOGIN PASSWORD ";
         server.asSuperuser().useHandle(root -> root.execute(role + "'" + ErrorForm.PASSWORD + "'"));
       }

@@ -6,7 +6,7 @@ import java.util.function.BooleanSupplier;
 /** Prepares a bank, and looks into it while a script works on it, to act at the right moment. */
 record Watch(Bank bank) {
 
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
   /** A new database with accounts of 1,000,000 each, and without a ledger. */
   static Bank bankWithAccounts(Server server, int accounts) {
@@ -71,7 +71,7 @@ record Watch(Bank bank) {
 
   /** Waits until this is so. */
   static void await(BooleanSupplier condition) throws InterruptedException {
-    long deadline = System.nanoTime() + PATIENCE.toNanos();
+    long deadline = System.nanoTime() + TIMEOUT.toNanos();
     while (!condition.getAsBoolean()) {
       assertTrue(System.nanoTime() < deadline, "waited in vain");
       Thread.sleep(10);

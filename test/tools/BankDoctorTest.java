@@ -191,11 +191,11 @@ class BankDoctorTest {
   Stream<DynamicTest> hostileWords() throws Exception {
     String hostile = DoctorTable.HOSTILE;
     Script.assumeThatJavaHandsOn(hostile);
-    byte[] refusal = Impostor.complaint('E', "28000", hostile);
+    byte[] refusal = FakeDatabase.complaint('E', "28000", hostile);
     List<DoctorCase> cases =
         List.of(
             new DoctorCase(
-                "of a server that refuses", "--url=postgresql://localhost:{impostor}/bank"),
+                "of a server that refuses", "--url=postgresql://localhost:{fakeDatabase}/bank"),
             new DoctorCase("in the version")
                 .database(
                     "CREATE FUNCTION public.version() RETURNS TEXT LANGUAGE sql AS $$ SELECT '"
@@ -226,10 +226,11 @@ class BankDoctorTest {
                 .certs((certs, ca) -> forge(certs, ca.client("\033[2J\\0A✓ forged\u202e"))),
             new DoctorCase("in a server's names")
                 .showing(leaf -> leaf, "\033[2J\n✓ forged", "$(touch forged)", "db.example.com"));
-    try (Impostor impostor = Impostor.answering(refusal, new byte[0])) {
+    try (FakeDatabase fakeDatabase = FakeDatabase.answering(refusal, new byte[0])) {
       List<DynamicTest> tests = new ArrayList<>();
       for (DoctorCase each : cases) {
-        each.arguments.replaceAll(a -> a.replace("{impostor}", Integer.toString(impostor.port())));
+        each.arguments.replaceAll(
+            a -> a.replace("{fakeDatabase}", Integer.toString(fakeDatabase.port())));
         for (String[] option : new String[][] {{}, {"--json"}}) {
           DoctorStage.Run run = stage.set(each).diagnose(option);
           tests.add(DynamicTest.dynamicTest(each.name, () -> assertHarmless(run)));

@@ -149,9 +149,9 @@ class BankLoadAuditTest extends OneServer {
       Script.Result result = running.await();
       assertEquals(status, result.status(), result::toString);
       assertFalse(result.err().contains("error"), result::err);
-      JsonObject told = JsonParser.parseString(result.out()).getAsJsonObject();
-      assertEquals("passed", told.get("audit").getAsString());
-      assertEquals(bank.ledger().size(), told.get("transfersInLedger").getAsLong());
+      JsonObject output = JsonParser.parseString(result.out()).getAsJsonObject();
+      assertEquals("passed", output.get("audit").getAsString());
+      assertEquals(bank.ledger().size(), output.get("transfersInLedger").getAsLong());
       assertTrue(Files.size(report) > 50_000);
       bank.assertExact(atFirst);
     }
@@ -167,8 +167,8 @@ class BankLoadAuditTest extends OneServer {
       Script.Result result = running.await();
       assertEquals(130, result.status(), result::toString);
       assertFalse(result.err().contains("error"), result::err);
-      assertEquals(bank.balances().size(), new Told(result).accounts());
-      assertEquals(0, new Told(result).transfers());
+      assertEquals(bank.balances().size(), new ScriptOutput(result).accounts());
+      assertEquals(0, new ScriptOutput(result).transfers());
       assertTrue(result.out().contains("No transfers, no money lost."), result::out);
     }
   }
@@ -198,7 +198,7 @@ class BankLoadAuditTest extends OneServer {
       assertEquals(130, result.status(), result::toString);
       Set<UUID> unknown = LoadRun.unknown(result.err());
       assertEquals(2, unknown.size(), result::toString);
-      LoadRun.assertLedgerOf(bank, new Told(result).transfers(), unknown);
+      LoadRun.assertLedgerOf(bank, new ScriptOutput(result).transfers(), unknown);
       bank.assertExact(atFirst);
     }
   }

@@ -31,7 +31,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Many workers: what they make, how it is measured and told, and what the seed fixes. */
+/** Many workers: what they make, how it is measured and reported, and what the seed fixes. */
 @Timeout(90)
 class BankLoadTest extends OneServer {
 
@@ -472,7 +472,7 @@ class BankLoadTest extends OneServer {
     LoadRun.of(bank, "--transfers=20").assertDone();
   }
 
-  /** All else is told, since it may be of hours. */
+  /** All else is reported, because it may be of hours. */
   @Test
   void aReportThatCannotBeWrittenAfterAllIsAnErrorOfItsOwn() {
     assumeTrue(Files.isWritable(Path.of("/proc")), "root alone seems to be allowed to write there");

@@ -30,13 +30,13 @@ final class DoctorCase {
     SLOW,
     /** It speaks TLS from the start, as a web server does. */
     HTTPS,
-    RUDE,
+    CLOSING,
     /** It speaks HTTP, to whom speaks first. */
     WEB,
     /** It speaks HTTP, to whom ends a line. */
-    PATIENT_WEB,
+    WAITING_WEB,
     /** It speaks first, like a mail server, and would forge a check. */
-    TALKATIVE
+    SPEAKING_FIRST
   }
 
   /** Something done to the folder before, or to the environment to fix it. */

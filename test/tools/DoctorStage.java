@@ -68,7 +68,8 @@ final class DoctorStage implements AutoCloseable {
   private final Path certs = directory.directory("certs");
   private final Path tools = directory.directory("tools");
   private final Map<DoctorCase.Place, Postgres> servers = new EnumMap<>(DoctorCase.Place.class);
-  private final Map<DoctorCase.Place, Door> doors = new EnumMap<>(DoctorCase.Place.class);
+  private final Map<DoctorCase.Place, FakeServer> fakeServers =
+      new EnumMap<>(DoctorCase.Place.class);
   private final Map<Integer, Server> serversByPort = new HashMap<>();
   private final List<AutoCloseable> toClose = new ArrayList<>();
   private final String home = System.getProperty("user.home");
@@ -82,7 +83,7 @@ final class DoctorStage implements AutoCloseable {
     environment.remove("DATABASE_URL");
     environment.merge("PATH", tools + ":", (path, first) -> first + path);
     authority.writeAll(certs);
-    Door standIn = Door.open(this::standIn);
+    FakeServer standIn = FakeServer.open(this::standIn);
     toClose.add(standIn);
     for (String tool : List.of("cockroach", "jbang", "pkill")) {
       Path script =
@@ -107,7 +108,7 @@ final class DoctorStage implements AutoCloseable {
     final int port;
     final String database;
     private final List<String> arguments;
-    private final int webPort = door(DoctorCase.Place.WEB).port();
+    private final int webPort = fakeServer(DoctorCase.Place.WEB).port();
 
     private Scene(DoctorCase played) throws Exception {
       this.played = played;
@@ -309,7 +310,8 @@ final class DoctorStage implements AutoCloseable {
   private int port(DoctorCase played) throws IOException {
     return switch (played.place) {
       case NOTHING -> Server.freePort();
-      case SILENT, SLOW, HTTPS, RUDE, WEB, PATIENT_WEB, TALKATIVE -> door(played.place).port();
+      case SILENT, SLOW, HTTPS, CLOSING, WEB, WAITING_WEB, SPEAKING_FIRST ->
+          fakeServer(played.place).port();
       case SHOWING -> front(played);
       default -> server(played.place).port();
     };
@@ -324,21 +326,23 @@ final class DoctorStage implements AutoCloseable {
     return bank.database();
   }
 
-  private Door door(DoctorCase.Place place) throws IOException {
-    if (!doors.containsKey(place)) {
-      doors.put(
+  private FakeServer fakeServer(DoctorCase.Place place) throws IOException {
+    if (!fakeServers.containsKey(place)) {
+      fakeServers.put(
           place,
           switch (place) {
-            case SLOW -> Door.open(DoctorStage::shakeHandsSlowly);
-            case HTTPS -> Door.open(client -> say(client, "\025\003\001\000\002\002F", true));
-            case RUDE -> Door.open(Socket::close);
-            case WEB -> Door.open(client -> say(client, "HTTP/1.1 400 Bad Request\r\n\r\n", true));
-            case PATIENT_WEB -> Door.open(DoctorStage::answerLine);
-            case TALKATIVE -> Door.open(client -> say(client, DoctorTable.HOSTILE, false));
-            default -> Door.open(DoctorStage::readOn);
+            case SLOW -> FakeServer.open(DoctorStage::shakeHandsSlowly);
+            case HTTPS -> FakeServer.open(client -> say(client, "\025\003\001\000\002\002F", true));
+            case CLOSING -> FakeServer.open(Socket::close);
+            case WEB ->
+                FakeServer.open(client -> say(client, "HTTP/1.1 400 Bad Request\r\n\r\n", true));
+            case WAITING_WEB -> FakeServer.open(DoctorStage::answerLine);
+            case SPEAKING_FIRST ->
+                FakeServer.open(client -> say(client, DoctorTable.HOSTILE, false));
+            default -> FakeServer.open(DoctorStage::readOn);
           });
     }
-    return doors.get(place);
+    return fakeServers.get(place);
   }
 
   private static void say(Socket client, String words, boolean afterwards) throws IOException {
@@ -383,16 +387,17 @@ final class DoctorStage implements AutoCloseable {
     Certificates.Leaf leaf = authority.node(played.shownNames.toArray(String[]::new));
     var shown = new AtomicReference<>(ManInTheMiddle.showing(played.shown.apply(leaf), server));
     front = shown;
-    Door door =
-        Door.open(
+    FakeServer fakeServer =
+        FakeServer.open(
             client -> {
               Socket behind = new Socket(InetAddress.getLoopbackAddress(), shown.get().port());
-              Door.inBackground(() -> client.getInputStream().transferTo(behind.getOutputStream()));
+              FakeServer.inBackground(
+                  () -> client.getInputStream().transferTo(behind.getOutputStream()));
               behind.getInputStream().transferTo(client.getOutputStream());
             });
-    toClose.add(door);
-    serversByPort.put(door.port(), server);
-    return door.port();
+    toClose.add(fakeServer);
+    serversByPort.put(fakeServer.port(), server);
+    return fakeServer.port();
   }
 
   // ---- What stands in ----
@@ -541,7 +546,7 @@ final class DoctorStage implements AutoCloseable {
   public void close() {
     List<AutoCloseable> all = new ArrayList<>(toClose);
     all.addAll(servers.values());
-    all.addAll(doors.values());
+    all.addAll(fakeServers.values());
     all.add(directory);
     for (AutoCloseable each : all) {
       try {

@@ -133,7 +133,7 @@ final class DoctorTable {
             .names("protocol", "localhost:{port} speaks TLS from the start, as HTTPS does")
             .advises("…DB Console on 8080…"),
         error("hangs up", PLAIN)
-            .at(DoctorCase.Place.RUDE)
+            .at(DoctorCase.Place.CLOSING)
             .names("protocol", "localhost:{port} closes each connection…")
             .advises("…orrect the…URL: CockroachDB takes SQL on 26257."),
         error("speaks HTTP", PLAIN)
@@ -148,13 +148,13 @@ final class DoctorTable {
                 "Something listens there that is no database.",
                 "Correct the port. The DB Console is on 8080, SQL on 26257."),
         error("speaks HTTP, and waits for more", PLAIN)
-            .at(DoctorCase.Place.PATIENT_WEB)
+            .at(DoctorCase.Place.WAITING_WEB)
             .names(
                 "protocol",
                 "localhost:{port} speaks HTTP, not PostgreSQL's protocol: HTTP/1.0 200 OK…")
             .advises("…orrect the…URL: CockroachDB takes SQL on 26257."),
         error("speaks first, and would forge a check", PLAIN)
-            .at(DoctorCase.Place.TALKATIVE)
+            .at(DoctorCase.Place.SPEAKING_FIRST)
             .names("protocol", "localhost:{port} is no PostgreSQL or CockroachDB: it says gone…")
             .advises("…orrect the…URL: CockroachDB takes SQL on 26257."),
         error("a server without TLS, and a URL that wants it", URL + "?sslmode=verify-full")

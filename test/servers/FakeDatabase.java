@@ -11,7 +11,7 @@ import java.util.stream.Stream;
  * A server without TLS and without a database, that answers whatever it was told to. It hears what
  * scripts say after the start of a connection, password and all.
  */
-final class Impostor extends FalseServer {
+final class FakeDatabase extends RecordingServer {
 
   /** Lets everyone in, and says who it is. */
   static final byte[] WELCOME =
@@ -27,7 +27,7 @@ final class Impostor extends FalseServer {
   private final byte[] welcome;
   private final byte[] answer;
 
-  private Impostor(byte[] welcome, byte[] answer) throws IOException {
+  private FakeDatabase(byte[] welcome, byte[] answer) throws IOException {
     this.welcome = welcome;
     this.answer = answer;
   }
@@ -35,8 +35,8 @@ final class Impostor extends FalseServer {
   /**
    * Answers the start of a connection with one of these, and all that comes after with the other.
    */
-  static Impostor answering(byte[] welcome, byte[] answer) throws IOException {
-    return new Impostor(welcome, answer);
+  static FakeDatabase answering(byte[] welcome, byte[] answer) throws IOException {
+    return new FakeDatabase(welcome, answer);
   }
 
   /** A message of PostgreSQL's protocol. */
@@ -67,7 +67,7 @@ final class Impostor extends FalseServer {
   }
 
   @Override
-  void meet(Socket client) throws IOException {
+  void serve(Socket client) throws IOException {
     try (client) {
       DataInputStream in = new DataInputStream(client.getInputStream());
       in.readNBytes(in.readInt() - 4);

@@ -5,33 +5,33 @@ import java.net.ServerSocket;
 import java.net.Socket;
 
 /** A port of this machine behind which is no database server, and what happens to who comes. */
-record Door(ServerSocket socket) implements AutoCloseable {
+record FakeServer(ServerSocket socket) implements AutoCloseable {
 
   /** What is done with a client. */
-  interface Manners {
-    void meet(Socket client) throws IOException;
+  interface Behavior {
+    void serve(Socket client) throws IOException;
   }
 
   /** Opens one at any free port of localhost. */
-  static Door open(Manners manners) throws IOException {
-    return open(InetAddress.getLoopbackAddress(), manners);
+  static FakeServer open(Behavior behavior) throws IOException {
+    return open(InetAddress.getLoopbackAddress(), behavior);
   }
 
   /** Opens one at any free port of this address. */
-  static Door open(InetAddress address, Manners manners) throws IOException {
+  static FakeServer open(InetAddress address, Behavior behavior) throws IOException {
     ServerSocket socket = new ServerSocket(0, 64, address);
     inBackground(
         () -> {
           while (true) {
             Socket client = socket.accept();
-            inBackground(() -> manners.meet(client));
+            inBackground(() -> behavior.serve(client));
           }
         });
-    return new Door(socket);
+    return new FakeServer(socket);
   }
 
   /** Opens one that passes all on to a port of localhost and back. */
-  static Door to(int port, InetAddress address) throws IOException {
+  static FakeServer to(int port, InetAddress address) throws IOException {
     return open(
         address,
         client -> {
@@ -68,7 +68,7 @@ record Door(ServerSocket socket) implements AutoCloseable {
               try {
                 task.run();
               } catch (IOException e) {
-                // One of the two has hung up, or the test has closed the door.
+                // One of the two has hung up, or the test has closed the fakeServer.
               }
             });
     thread.setDaemon(true);

@@ -17,37 +17,37 @@ import org.jdbi.v3.core.Jdbi;
 
 /**
  * Makes transfers within the tests' JVM, by the scripts' own connection, statement and loop, and
- * keeps what the loop told. TwinTest holds that both scripts have the same.
+ * keeps what the loop output. TwinTest holds that both scripts have the same.
  */
-final class Teller implements AutoCloseable {
+final class TransferClient implements AutoCloseable {
 
-  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration TIMEOUT = Duration.ofSeconds(60);
 
   private final List<BankSecure.Retry> retries = new CopyOnWriteArrayList<>();
   private final Map<UUID, Long> made = new TreeMap<>();
   private final List<Long> accounts;
   private final BankSecure.Session session;
 
-  private Teller(Jdbi database, List<Long> accounts) {
+  private TransferClient(Jdbi database, List<Long> accounts) {
     this.accounts = accounts;
-    this.session = new BankSecure.Session(database, PATIENCE, retries::add);
+    this.session = new BankSecure.Session(database, TIMEOUT, retries::add);
   }
 
   /** A session that need not be patient and tells nobody. */
   static BankSecure.Session sessionOf(Bank bank) {
-    return new BankSecure.Session(bank.connect(bank.server().port()), PATIENCE, retry -> {});
+    return new BankSecure.Session(bank.connect(bank.server().port()), TIMEOUT, retry -> {});
   }
 
   /** Connects by way of this port. */
-  static Teller of(Bank bank, int port) {
+  static TransferClient of(Bank bank, int port) {
     return of(bank, bank.connect(port));
   }
 
   /** Connects by way of this, and finds the tables of the scripts or makes them. */
-  static Teller of(Bank bank, Jdbi database) {
-    Teller teller = new Teller(database, List.copyOf(bank.balances().keySet()));
-    BankSecure.createTables(teller.session);
-    return teller;
+  static TransferClient of(Bank bank, Jdbi database) {
+    TransferClient client = new TransferClient(database, List.copyOf(bank.balances().keySet()));
+    BankSecure.createTables(client.session);
+    return client;
   }
 
   /** Makes so many, each between two random accounts. */
@@ -64,12 +64,12 @@ final class Teller implements AutoCloseable {
     }
   }
 
-  /** What the loop told, in its order. */
+  /** What the loop output, in its order. */
   List<BankSecure.Retry> retries() {
     return retries;
   }
 
-  /** Waits until the loop has told this SQLSTATE. */
+  /** Waits until the loop has reported this SQLSTATE. */
   void awaitRetryAfter(String sqlState) throws InterruptedException {
     Watch.await(() -> retries.stream().anyMatch(retry -> retry.sqlState().equals(sqlState)));
   }
@@ -80,11 +80,11 @@ final class Teller implements AutoCloseable {
   }
 
   /** Lets each make so many transfers, all at the same time. */
-  static Work start(List<Teller> tellers, int transfers) {
+  static Work start(List<TransferClient> tellers, int transfers) {
     ExecutorService workers = Executors.newFixedThreadPool(tellers.size());
     List<Future<?>> ends = new ArrayList<>();
-    for (Teller teller : tellers) {
-      ends.add(workers.submit(() -> teller.transfer(transfers)));
+    for (TransferClient client : tellers) {
+      ends.add(workers.submit(() -> client.transfer(transfers)));
     }
     workers.shutdown();
     return new Work(ends);
@@ -106,15 +106,17 @@ final class Teller implements AutoCloseable {
     }
   }
 
-  /** All that was told as moved is in the ledger, nothing else is, and each account shows it. */
-  static void assertExact(Bank bank, Map<Long, Long> atFirst, Teller... tellers) {
-    Map<UUID, Long> told = new TreeMap<>();
-    for (Teller teller : tellers) {
-      told.putAll(teller.made);
+  /**
+   * All that was reported as moved is in the ledger, nothing else is, and each account shows it.
+   */
+  static void assertExact(Bank bank, Map<Long, Long> atFirst, TransferClient... tellers) {
+    Map<UUID, Long> output = new TreeMap<>();
+    for (TransferClient client : tellers) {
+      output.putAll(client.made);
     }
     Map<UUID, Long> ledger =
         bank.ledger().stream().collect(Collectors.toMap(Bank.Entry::id, Bank.Entry::amount));
-    assertEquals(new TreeMap<>(ledger), told);
+    assertEquals(new TreeMap<>(ledger), output);
     bank.assertExact(atFirst);
   }
 }

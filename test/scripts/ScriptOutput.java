@@ -10,7 +10,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** What a run printed: what it did, what it tried again, and what it does not know. */
-record Told(Script.Result result) {
+record ScriptOutput(Script.Result result) {
 
   private static final Pattern UUID_TEXT =
       Pattern.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");
@@ -45,20 +45,20 @@ record Told(Script.Result result) {
   }
 
   /** It succeeded, and printed nothing but retries on standard error. */
-  Told assertDone() {
+  ScriptOutput assertDone() {
     assertStatus(0);
     assertEquals(failedAttempts().count(), result.err().lines().count(), result::toString);
     return this;
   }
 
   /** It ended with this exit status. */
-  Told assertStatus(int status) {
+  ScriptOutput assertStatus(int status) {
     assertEquals(status, result.status(), result::toString);
     return this;
   }
 
   /** The ledger has the transfers that it printed, and besides them only unknown ones. */
-  Told assertLedgerOf(Bank bank) {
+  ScriptOutput assertLedgerOf(Bank bank) {
     Set<UUID> ledger = bank.ledger().stream().map(Bank.Entry::id).collect(Collectors.toSet());
     ledger.removeAll(unknown());
     assertEquals(ledger.size(), transfers(), result::toString);
@@ -66,7 +66,7 @@ record Told(Script.Result result) {
   }
 
   /** It printed the total before and after, and both are what the database has. */
-  Told assertTotalOf(Bank bank) {
+  ScriptOutput assertTotalOf(Bank bank) {
     String line = "Total balance: %1$,d before, %1$,d after.".formatted(bank.total());
     assertTrue(result.out().lines().anyMatch(line::equals), () -> line + "\n" + result);
     return this;

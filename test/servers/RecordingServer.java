@@ -4,21 +4,21 @@ import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 
 /** Stands where a script looks for a database server, and keeps what it hears. */
-abstract class FalseServer implements AutoCloseable {
+abstract class RecordingServer implements AutoCloseable {
 
   private final ByteArrayOutputStream heard = new ByteArrayOutputStream();
-  private final Door door;
+  private final FakeServer fakeServer;
 
-  FalseServer() throws IOException {
-    door = Door.open(this::meet);
+  RecordingServer() throws IOException {
+    fakeServer = FakeServer.open(this::serve);
   }
 
   /** What is done with a client. */
-  abstract void meet(Socket client) throws IOException;
+  abstract void serve(Socket client) throws IOException;
 
   /** The port to send a script to. */
   final int port() {
-    return door.port();
+    return fakeServer.port();
   }
 
   final synchronized void hear(byte[] words, int length) {
@@ -32,6 +32,6 @@ abstract class FalseServer implements AutoCloseable {
 
   @Override
   public final void close() {
-    door.close();
+    fakeServer.close();
   }
 }

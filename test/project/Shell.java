@@ -96,9 +96,10 @@ final class Shell implements AutoCloseable {
               .start();
     }
 
-    /** Waits until it has written this text to standard output. */
+    /** Waits until it has written this text. */
     void awaitText(String text) throws IOException, InterruptedException {
-      while (!read("out").contains(text)) {
+      // A cockroach without a folder for its log writes to standard error.
+      while (!(read("out") + read("err")).contains(text)) {
         if (!process.isAlive() || System.nanoTime() > deadline) {
           fail(command + " does not say \"" + text + "\":\n" + result(-1));
         }

@@ -49,9 +49,10 @@ final class CockroachMessages {
               "Run `cockroach init` on a new cluster, or use the port of `--sql-addr`."),
           seen(
               "✗ protocol … closes each connection",
-              "A load balancer has no node behind it, or this is a secure node's port for other"
-                  + " nodes.",
-              "Start the nodes, or use the port of `--sql-addr`."),
+              "A load balancer has no node behind it, a secure cluster was not initialized yet, or"
+                  + " this is a secure node's port for other nodes.",
+              "Start the nodes, run `cockroach init` on a new cluster, or use the port of"
+                  + " `--sql-addr`."),
           seen(
               "✗ protocol … speaks HTTP…",
               "This is the port of the DB Console.",

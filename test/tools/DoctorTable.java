@@ -117,13 +117,11 @@ final class DoctorTable {
             .names(
                 "protocol",
                 "localhost:{port} accepts connections, and says nothing: Read timed out")
-            .advises(
-                "Look at the server: it hangs, waits for \"cockroach init\", or is no database.")
+            .advises("Look at the server: it hangs, or it is no database.")
             .row(
                 "… timed out",
                 "Something listens there, and does not answer.",
-                "Check that it is a database, and the firewall. A node that waits for `cockroach"
-                    + " init` is silent, too."),
+                "Check that it is a database, and the firewall."),
         error("takes forever to shake hands")
             .at(DoctorCase.Place.SLOW)
             .names("protocol", "localhost:{port} was not ready after 10 s")

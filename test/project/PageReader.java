@@ -79,7 +79,7 @@ final class PageReader implements AutoCloseable {
       List.of(
           Map.entry("PostgreSQL \\d[\\d.]*|CockroachDB \\w+ v\\d[\\w.-]*", "DATABASE"),
           Map.entry("127\\.0\\.0\\.1|0:0:0:0:0:0:0:1|\\[::1]", "ADDRESS"),
-          Map.entry("lost [\\d,]+|made [\\d,]+ from nothing|created [\\d,]+", "lost #"),
+          Map.entry("lost [\\d,]+|created [\\d,]+ out of nothing", "lost #"),
           Map.entry(" \\(([\\w ]+=\\d+(, )?)+\\)", ""),
           Map.entry("ms (ahead of|behind) ", "ms from "),
           Map.entry("(?m)^(Between .* nothing was committed|Longest time without).*\n", ""),

@@ -115,7 +115,7 @@ class SiteTest {
   void theReportIsDrawn() throws InterruptedException {
     browser.console();
     browser.open(server.url() + "/report.html");
-    assertEquals(5, browser.find("canvas").size());
+    assertEquals(6, browser.find("canvas").size());
     assertTrue(browser.find("#verdict").get(0).getText().startsWith("No money was lost or made"));
     assertEquals(List.of(), browser.console());
   }

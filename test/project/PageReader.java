@@ -82,6 +82,7 @@ final class PageReader implements AutoCloseable {
           Map.entry("lost [\\d,]+|created [\\d,]+ out of nothing", "lost #"),
           Map.entry(" \\(([\\w ]+=\\d+(, )?)+\\)", ""),
           Map.entry("ms (ahead of|behind) ", "ms from "),
+          Map.entry("(?m)^(jbang local-cluster|cockroach start-single-node) .*$", "START"),
           Map.entry("(?m)^(Between .* nothing was committed|Longest time without).*\n", ""),
           Map.entry("\\d{1,3}(,\\d{3})+|\\d+(\\.\\d+)?", "#"),
           Map.entry(" +", " "));

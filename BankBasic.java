@@ -79,8 +79,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
  * database asks for that.
  *
  * <ol>
- *   <li>Creates the table {@code basic_accounts} if it is missing, with two accounts of 1,000 and
- *       250.
+ *   <li>Creates the table {@code basic_accounts} if it is missing, and sets the balances of two
+ *       accounts to 1,000 and 250.
  *   <li>Transfers 100 from one to the other, in a SERIALIZABLE transaction.
  *   <li>Prints the accounts before and after.
  * </ol>
@@ -292,7 +292,8 @@ public final class BankBasic implements Callable<Integer> {
     if (e instanceof UnmatchedArgumentException unmatched) {
       String argument = unmatched.getUnmatched().get(0);
       boolean isOption = argument.startsWith("--");
-      problem += isOption ? " " + argument.replaceFirst("(?s)[^-\\w].*", "") : "; quote the URL";
+      problem +=
+          isOption ? " " + argument.replaceFirst("(?s)[^-\\w].*", "") : "; is the URL quoted?";
     }
     System.err.println("error: " + problem);
     return 2;
@@ -357,6 +358,7 @@ public final class BankBasic implements Callable<Integer> {
       settings.setProperty("scramMaxIterations", "200000");
       settings.setProperty("loginTimeout", "25");
       settings.setProperty("socketTimeout", "20");
+      // pgjdbc would read a + as a blank.
       String jdbcUrl = "jdbc:postgresql://" + hosts + database + parameters.replace("+", "%2B");
       if (Driver.parseURL(jdbcUrl, null) == null) {
         throw badUrl();
@@ -366,21 +368,26 @@ public final class BankBasic implements Callable<Integer> {
 
     private static URI parse(String url) {
       try {
-        URI uri = new URI(url);
-        // A # in a password would start a fragment, and a / the path: user:pa/ss@host. A forgotten
-        // ? would make the parameters a part of the database's name: bank&sslmode=disable.
-        boolean isCut = uri.getRawFragment() != null || url.matches("[^?]*//[^?]*/[^?]*[@&;].*");
-        if (url.matches("(postgres(ql)?|cockroachdb)://[^/?].*") && !isCut) {
-          return uri;
+        if (!url.matches("(postgresql|postgres|cockroachdb)://[^/?#].*")) {
+          throw badUrl();
         }
+        URI uri = new URI(url);
+        // A # in a password would start a fragment, a / the path, and a ? the parameters, as in
+        // user:pa/ss@host. A forgotten ? would make the parameters a part of the database's name,
+        // as in bank&sslmode=disable.
+        if (uri.getRawFragment() != null
+            || uri.getRawPath().matches(".*[@&;].*")
+            || Objects.requireNonNullElse(uri.getRawQuery(), "").matches("[^=]*@.*")) {
+          throw badUrl();
+        }
+        return uri;
       } catch (URISyntaxException e) {
-        // Its message has the URL in it, and so the password.
+        throw badUrl();
       }
-      throw badUrl();
     }
 
     private static String withPort(String host) {
-      // In user:pa?ss@host, the ? would end the host, and the rest would look like user:port.
+      // In user:pa?ss@host, the host would end at the ?, and user:pa would look like host:port.
       if (!host.matches("([^:]*|\\[.*])(:\\d+)?")) {
         throw badUrl();
       }
@@ -479,6 +486,7 @@ public final class BankBasic implements Callable<Integer> {
 
     /** Stops the server if it runs. The modes are those of pg_ctl. */
     synchronized void stop(String mode) throws IOException {
+      // Windows does not show which processes are the server's.
       if (WINDOWS || !folder.processes().isEmpty()) {
         run("pg_ctl", "stop", "--pgdata=" + data(), "--mode=" + mode);
       }
@@ -500,7 +508,7 @@ public final class BankBasic implements Callable<Integer> {
       List<String> command = new ArrayList<>();
       boolean root = System.getProperty("user.name").equals("root");
       if (root) {
-        // PostgreSQL refuses to run as root.
+        // PostgreSQL refuses to run as root. With unshare, it runs as a user without rights.
         command.addAll(List.of("unshare", "--user"));
       }
       command.add(programs.resolve("bin").resolve(program).toString());

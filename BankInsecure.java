@@ -258,9 +258,9 @@ public final class BankInsecure implements Callable<Integer> {
               ON CONFLICT (id) DO NOTHING
               RETURNING amount
             ), moved AS (
-              -- Move the money if the transfer was recorded just now: entry has one row then,
-              -- and otherwise none, with which this updates nothing. Nobody reads what it returns,
-              -- but CockroachDB wants every part of a WITH to return something.
+              -- Move the money if the transfer was recorded just now. Otherwise entry is empty, and
+              -- nothing is updated. Nobody reads what this returns, but CockroachDB wants every
+              -- part of a WITH to return something.
               UPDATE accounts
               SET balance = balance + CASE accounts.id WHEN :source THEN -amount ELSE amount END
               FROM entry
@@ -451,7 +451,8 @@ public final class BankInsecure implements Callable<Integer> {
   /**
    * Translates a URL such as postgresql://user:password@host:26257/bank into pgjdbc's properties.
    *
-   * @throws IllegalArgumentException without the URL, which may hold a password
+   * @throws IllegalArgumentException if the URL is wrong; the message does not have it, because it
+   *     may hold a password
    */
   static Properties settings(String url) {
     boolean isGiven = url != null && !url.isBlank();
@@ -498,9 +499,12 @@ public final class BankInsecure implements Callable<Integer> {
         throw badUrl();
       }
       URI uri = new URI(url.replaceFirst("^jdbc:", ""));
-      // A # in a password would start a fragment, and a / the path: user:pa/ss@host. A forgotten ?
-      // would make the parameters a part of the database's name: bank&sslmode=disable.
-      if (uri.getRawFragment() != null || uri.getRawPath().matches(".*[@&;].*")) {
+      // A # in a password would start a fragment, a / the path, and a ? the parameters, as in
+      // user:pa/ss@host. A forgotten ? would make the parameters a part of the database's name, as
+      // in bank&sslmode=disable.
+      if (uri.getRawFragment() != null
+          || uri.getRawPath().matches(".*[@&;].*")
+          || Objects.requireNonNullElse(uri.getRawQuery(), "").matches("[^=]*@.*")) {
         throw badUrl();
       }
       return uri;
@@ -534,7 +538,7 @@ public final class BankInsecure implements Callable<Integer> {
   }
 
   private static String withPort(String host) {
-    // In user:pa?ss@host, the ? would end the host, and the rest would look like user:port.
+    // In user:pa?ss@host, the host would end at the ?, and user:pa would look like host:port.
     if (!host.matches("([^:]*|\\[.*])(:\\d+)?")) {
       throw badUrl();
     }
@@ -659,7 +663,7 @@ public final class BankInsecure implements Callable<Integer> {
     if (!advice.isEmpty()) {
       System.err.println(printable(advice));
     }
-    // These failures come from a query that was repeated for a minute, or from connecting.
+    // A change with an unknown outcome was reported above. This is a query, or connecting.
     boolean noDatabase = NO_DATABASE.contains(sqlState(e));
     boolean noConnection = List.of(Failure.NOT_SENT, Failure.UNKNOWN).contains(Failure.of(e));
     return noDatabase || noConnection ? 5 : 1;

@@ -277,9 +277,9 @@ public final class BankSecure implements Callable<Integer> {
               ON CONFLICT (id) DO NOTHING
               RETURNING amount
             ), moved AS (
-              -- Move the money if the transfer was recorded just now: entry has one row then,
-              -- and otherwise none, with which this updates nothing. Nobody reads what it returns,
-              -- but CockroachDB wants every part of a WITH to return something.
+              -- Move the money if the transfer was recorded just now. Otherwise entry is empty, and
+              -- nothing is updated. Nobody reads what this returns, but CockroachDB wants every
+              -- part of a WITH to return something.
               UPDATE accounts
               SET balance = balance + CASE accounts.id WHEN :source THEN -amount ELSE amount END
               FROM entry
@@ -470,7 +470,8 @@ public final class BankSecure implements Callable<Integer> {
   /**
    * Translates a URL such as postgresql://user:password@host:26257/bank into pgjdbc's properties.
    *
-   * @throws IllegalArgumentException without the URL, which may hold a password
+   * @throws IllegalArgumentException if the URL is wrong; the message does not have it, because it
+   *     may hold a password
    */
   static Properties settings(String url) {
     boolean isGiven = url != null && !url.isBlank();
@@ -517,9 +518,12 @@ public final class BankSecure implements Callable<Integer> {
         throw badUrl();
       }
       URI uri = new URI(url.replaceFirst("^jdbc:", ""));
-      // A # in a password would start a fragment, and a / the path: user:pa/ss@host. A forgotten ?
-      // would make the parameters a part of the database's name: bank&sslmode=disable.
-      if (uri.getRawFragment() != null || uri.getRawPath().matches(".*[@&;].*")) {
+      // A # in a password would start a fragment, a / the path, and a ? the parameters, as in
+      // user:pa/ss@host. A forgotten ? would make the parameters a part of the database's name, as
+      // in bank&sslmode=disable.
+      if (uri.getRawFragment() != null
+          || uri.getRawPath().matches(".*[@&;].*")
+          || Objects.requireNonNullElse(uri.getRawQuery(), "").matches("[^=]*@.*")) {
         throw badUrl();
       }
       return uri;
@@ -553,7 +557,7 @@ public final class BankSecure implements Callable<Integer> {
   }
 
   private static String withPort(String host) {
-    // In user:pa?ss@host, the ? would end the host, and the rest would look like user:port.
+    // In user:pa?ss@host, the host would end at the ?, and user:pa would look like host:port.
     if (!host.matches("([^:]*|\\[.*])(:\\d+)?")) {
       throw badUrl();
     }
@@ -695,7 +699,8 @@ public final class BankSecure implements Callable<Integer> {
     if (reason.contains("does not support SSL")) {
       return "That cluster is insecure: use BankInsecure.java.";
     }
-    // A server that refuses a client's certificate may close the connection before it says why.
+    // A key that cannot be read, or a server that refuses the client's certificate and closes the
+    // connection before it says why.
     String sslErrors = "(?s).*SSL (key file|error: (Broken pipe|Connection reset)).*";
     boolean isCertificate =
         causes(e).anyMatch(SSLException.class::isInstance)
@@ -774,7 +779,7 @@ public final class BankSecure implements Callable<Integer> {
     if (!advice.isEmpty()) {
       System.err.println(printable(advice));
     }
-    // These failures come from a query that was repeated for a minute, or from connecting.
+    // A change with an unknown outcome was reported above. This is a query, or connecting.
     boolean noDatabase = NO_DATABASE.contains(sqlState(e));
     boolean noConnection = List.of(Failure.NOT_SENT, Failure.UNKNOWN).contains(Failure.of(e));
     return noDatabase || noConnection ? 5 : 1;

@@ -79,13 +79,14 @@ final class PageReader implements AutoCloseable {
       List.of(
           Map.entry("PostgreSQL \\d[\\d.]*|CockroachDB \\w+ v\\d[\\w.-]*", "DATABASE"),
           Map.entry("127\\.0\\.0\\.1|0:0:0:0:0:0:0:1|\\[::1]", "ADDRESS"),
+          Map.entry("ADDRESS(,\\s+ADDRESS)+", "ADDRESS"),
           Map.entry("lost [\\d,]+|created [\\d,]+ out of nothing", "lost #"),
           Map.entry(" \\(([\\w ]+=\\d+(, )?)+\\)", ""),
           Map.entry("ms (ahead of|behind) ", "ms from "),
           Map.entry("(?m)^(jbang local-cluster|cockroach start-single-node) .*$", "START"),
           Map.entry("(?m)^(Between .* nothing was committed|Longest time without).*\n", ""),
           Map.entry("\\d{1,3}(,\\d{3})+|\\d+(\\.\\d+)?", "#"),
-          Map.entry(" +", " "));
+          Map.entry("\\s+", " "));
 
   private static final Pattern TOTALS =
       Pattern.compile("Total balance: ([\\d,]+) before, ([\\d,]+) after\\.");
@@ -292,7 +293,7 @@ final class PageReader implements AutoCloseable {
     for (Map.Entry<String, String> varying : VARYING) {
       masked = masked.replaceAll(varying.getKey(), varying.getValue());
     }
-    return masked.endsWith("\n") ? masked : masked + "\n";
+    return masked.strip();
   }
 
   private static void assertEqualTotals(String output) {

@@ -214,6 +214,8 @@ class ErrorTest extends EachServer {
         "postgresql://maxroach:geheim?x@localhost/bank",
         "postgresql://maxroach:geheim#x@localhost/bank",
         "postgresql://maxroach:1/geheim@localhost/bank",
+        "postgresql://maxroach:1?geheim@localhost/bank",
+        "postgresql:geheim",
         "postgresql://localhost/bank&password=geheim"
       })
   void badUrl(String url) {

@@ -95,7 +95,7 @@ public final class BankInsecure implements Callable<Integer> {
     LogManager.getLogManager().reset();
     BankInsecure bank = new BankInsecure();
     CommandLine commandLine = new CommandLine(bank);
-    commandLine.setParameterExceptionHandler((e, given) -> bank.reportUsage(e));
+    commandLine.setParameterExceptionHandler((e, given) -> reportUsage(e));
     commandLine.setExecutionExceptionHandler((e, command, parsed) -> bank.report(e));
     int status = commandLine.execute(args);
     if (status == 0 && System.out.checkError()) {
@@ -630,20 +630,22 @@ public final class BankInsecure implements Callable<Integer> {
   private static final List<String> REFUSED = List.of("28000", "28P01");
 
   /** SQLSTATEs of a database that does not exist. CockroachDB's CREATE TABLE fails with 42602. */
-  private static final List<String> NO_DATABASE = List.of("3D000", "3F000", "42602");
+  static final List<String> NO_DATABASE = List.of("3D000", "3F000", "42602");
 
-  /** Reports a wrong command line, without the values on it, one of which may be a password. */
-  private int reportUsage(ParameterException e) {
-    String problem = e.getMessage().replaceFirst("(?s): .*", "");
+  private static int reportUsage(ParameterException e) {
+    System.err.println("error: " + problem(e));
+    return 2;
+  }
+
+  /** What is wrong with a command line, without its values, one of which may be a password. */
+  static String problem(ParameterException e) {
     if (e instanceof UnmatchedArgumentException unmatched) {
       String argument = unmatched.getUnmatched().get(0);
-      problem =
-          argument.startsWith("--")
-              ? "unknown option " + argument.replaceFirst("(?s)[^-\\w].*", "")
-              : "unexpected argument; a URL with blanks or & in it needs quotes";
+      return argument.startsWith("--")
+          ? "unknown option " + argument.replaceFirst("(?s)[^-\\w].*", "")
+          : "unexpected argument; a URL with blanks or & in it needs quotes";
     }
-    System.err.println("error: " + problem);
-    return 2;
+    return e.getMessage().replaceFirst("(?s): .*", "");
   }
 
   private int report(Exception e) {
@@ -692,7 +694,7 @@ public final class BankInsecure implements Callable<Integer> {
     return name.matches("[a-z_][a-z0-9_]*") ? name : '"' + name.replaceAll("[\"']", "") + '"';
   }
 
-  private static String sqlState(Exception e) {
+  static String sqlState(Exception e) {
     return causes(e)
         .filter(SQLException.class::isInstance)
         .map(cause -> ((SQLException) cause).getSQLState())
@@ -702,18 +704,18 @@ public final class BankInsecure implements Callable<Integer> {
   }
 
   /** What the innermost cause says, which is the database or the network. */
-  private static String reason(Exception e) {
+  static String reason(Exception e) {
     Throwable innermost = causes(e).reduce((outer, inner) -> inner).orElse(e);
     return printable(
         Objects.requireNonNullElse(innermost.getMessage(), "the server closed the connection"));
   }
 
-  private static Stream<Throwable> causes(Throwable e) {
+  static Stream<Throwable> causes(Throwable e) {
     return Stream.iterate(e, Objects::nonNull, Throwable::getCause);
   }
 
   /** Removes what could move the cursor of a terminal. */
-  private static String printable(String text) {
+  static String printable(String text) {
     return text.replaceAll("[\\p{C}\\p{Z}]+", " ");
   }
 

@@ -38,7 +38,6 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
  * Finds out why a connection to a database fails. It checks everything from the URL to the tables,
@@ -131,17 +130,8 @@ public final class BankDoctor implements Callable<Integer> {
     return finding == null ? 0 : finding.check.equals("URL") ? 2 : 5;
   }
 
-  /** Reports a wrong command line, without the values on it, one of which may be a password. */
   private static int reportUsage(PrintStream err, ParameterException e) {
-    String problem = e.getMessage().replaceFirst("(?s): .*", "");
-    if (e instanceof UnmatchedArgumentException unmatched) {
-      String argument = unmatched.getUnmatched().get(0);
-      problem =
-          argument.startsWith("--")
-              ? "unknown option " + argument.replaceFirst("(?s)[^-\\w].*", "")
-              : "unexpected argument; a URL with blanks or & in it needs quotes";
-    }
-    err.println("error: " + DoctorReport.printable(problem, 600));
+    err.println("error: " + DoctorReport.printable(BankSecure.problem(e), 600));
     return 2;
   }
 }

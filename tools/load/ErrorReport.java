@@ -2,15 +2,10 @@
 //SOURCES LoadException.java
 //SOURCES Threshold.java
 
-import java.sql.SQLException;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
-import java.util.Objects;
 import java.util.Properties;
-import java.util.stream.Stream;
 import org.jdbi.v3.core.ConnectionException;
-import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
@@ -20,13 +15,11 @@ record ErrorReport(int status, List<String> lines) {
 
   private static final int LONGEST_MESSAGE = 300;
 
-  private static final List<String> NO_DATABASE = List.of("3D000", "3F000", "42602");
-
   /** Reports a wrong command line, without the values on it, one of which may be a password. */
   static ErrorReport ofUsage(ParameterException e) {
     String problem = e.getMessage().replaceFirst("(?s)(=|: |').*", "");
     if (e instanceof UnmatchedArgumentException unmatched) {
-      problem = unmatched(unmatched.getUnmatched().get(0), e.getCommandLine());
+      problem = unmatched(unmatched);
     } else if (e.getArgSpec() instanceof OptionSpec option) {
       problem = option.longestName() + " takes " + form(option);
     }
@@ -42,36 +35,11 @@ record ErrorReport(int status, List<String> lines) {
     };
   }
 
-  private static String unmatched(String argument, CommandLine commandLine) {
-    if (!argument.startsWith("--")) {
-      return "unexpected argument; a URL with blanks or & in it needs quotes";
-    }
-    String name = argument.replaceFirst("(?s)[^-\\w].*", "");
+  /** Names an unknown option, and the option that is most like it. */
+  private static String unmatched(UnmatchedArgumentException e) {
     String nearest =
-        commandLine.getCommandSpec().options().stream()
-            .map(OptionSpec::longestName)
-            .min(Comparator.comparingInt(option -> distance(name, option)))
-            .orElseThrow();
-    boolean isNear = distance(name, nearest) <= 1 + nearest.length() / 4;
-    return "unknown option " + name + (isNear ? "; did you mean " + nearest + "?" : "");
-  }
-
-  /** How many letters must be changed, added or removed to make one word of the other. */
-  private static int distance(String word, String other) {
-    int[] row = new int[other.length() + 1];
-    for (int j = 0; j <= other.length(); j++) {
-      row[j] = j;
-    }
-    for (int i = 1; i <= word.length(); i++) {
-      int diagonal = row[0];
-      row[0] = i;
-      for (int j = 1; j <= other.length(); j++) {
-        int changed = diagonal + (word.charAt(i - 1) == other.charAt(j - 1) ? 0 : 1);
-        diagonal = row[j];
-        row[j] = Math.min(changed, 1 + Math.min(row[j], row[j - 1]));
-      }
-    }
-    return row[other.length()];
+        e.getSuggestions().isEmpty() ? "" : "; did you mean " + e.getSuggestions().get(0) + "?";
+    return BankSecure.problem(e) + nearest;
   }
 
   /** Reports what ended a run. The settings are those of the URL, or null if it was not read. */
@@ -89,7 +57,7 @@ record ErrorReport(int status, List<String> lines) {
       lines.add("It was committed if this finds a row: " + unknown.lookup);
     } else if (isInterrupted) {
       return new ErrorReport(status, lines);
-    } else if (isConnecting && NO_DATABASE.contains(sqlState(e))) {
+    } else if (isConnecting && BankSecure.NO_DATABASE.contains(BankSecure.sqlState(e))) {
       lines.add("To create the database: " + createBank(settings));
     } else if (status == 5) {
       lines.add("jbang bank-doctor finds out why a connection fails, and how to fix it.");
@@ -109,40 +77,22 @@ record ErrorReport(int status, List<String> lines) {
     boolean noConnection =
         List.of(BankSecure.Failure.NOT_SENT, BankSecure.Failure.UNKNOWN)
             .contains(BankSecure.Failure.of(e));
-    boolean refused = sqlState(e).startsWith("28") || NO_DATABASE.contains(sqlState(e));
+    boolean refused =
+        BankSecure.sqlState(e).startsWith("28")
+            || BankSecure.NO_DATABASE.contains(BankSecure.sqlState(e));
     return e instanceof ConnectionException || noConnection || refused ? 5 : 1;
-  }
-
-  private static String sqlState(Exception e) {
-    return causes(e)
-        .filter(SQLException.class::isInstance)
-        .map(cause -> ((SQLException) cause).getSQLState())
-        .filter(Objects::nonNull)
-        .findFirst()
-        .orElse("");
   }
 
   /** What the innermost cause says, which is the database or the network; in one short line. */
   private static String reason(Exception e) {
-    Throwable innermost = causes(e).reduce((outer, inner) -> inner).orElse(e);
-    String message =
-        Objects.requireNonNullElse(innermost.getMessage(), "the server closed the connection");
-    return e instanceof LoadException ? printable(message) : shortened(printable(message));
+    String reason = BankSecure.reason(e);
+    return e instanceof LoadException ? reason : shortened(reason);
   }
 
   private static String shortened(String message) {
     return message.length() <= LONGEST_MESSAGE
         ? message
         : message.substring(0, LONGEST_MESSAGE) + " ...";
-  }
-
-  /** Removes what could move the cursor of a terminal. */
-  private static String printable(String text) {
-    return text.replaceAll("[\\p{C}\\p{Z}]+", " ");
-  }
-
-  private static Stream<Throwable> causes(Throwable e) {
-    return Stream.iterate(e, Objects::nonNull, Throwable::getCause);
   }
 
   private static String place(Properties settings) {
@@ -153,7 +103,7 @@ record ErrorReport(int status, List<String> lines) {
                 settings.get("PGPORT"),
                 settings.get("PGDBNAME"),
                 settings.get("user"));
-    return shortened(printable(place));
+    return shortened(BankSecure.printable(place));
   }
 
   /** The command that creates the user and the database of the URL, which run on all releases. */
@@ -162,7 +112,7 @@ record ErrorReport(int status, List<String> lines) {
     String user = quoted(settings.getProperty("user"));
     String database = quoted(settings.getProperty("PGDBNAME"));
     String address = firstOf(settings, "PGHOST") + ":" + firstOf(settings, "PGPORT");
-    return printable(
+    return BankSecure.printable(
         "cockroach sql %s --host=%s --execute='CREATE USER IF NOT EXISTS %s;"
                 .formatted(isInsecure ? "--insecure" : "--certs-dir=certs", address, user)
             + " CREATE DATABASE IF NOT EXISTS %s; ALTER DATABASE %s OWNER TO %s'"

@@ -2,6 +2,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 
 /** The project's own directory. */
@@ -35,5 +36,17 @@ final class Project {
   /** Reads a file of the project. */
   static String read(String name) throws IOException {
     return Files.readString(root().resolve(name));
+  }
+
+  /** Does something while this JVM takes this folder for the user's home, one at a time. */
+  static <T> T withHome(Path home, Callable<T> work) throws Exception {
+    synchronized (HOME) {
+      String before = System.setProperty("user.home", home.toString());
+      try {
+        return work.call();
+      } finally {
+        System.setProperty("user.home", before);
+      }
+    }
   }
 }

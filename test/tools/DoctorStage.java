@@ -72,7 +72,6 @@ final class DoctorStage implements AutoCloseable {
       new EnumMap<>(DoctorCase.Place.class);
   private final Map<Integer, Server> serversByPort = new HashMap<>();
   private final List<AutoCloseable> toClose = new ArrayList<>();
-  private final String home = System.getProperty("user.home");
   private AtomicReference<ManInTheMiddle> front;
   private Certificates.Leaf nextNode;
   private Map<String, String> environment = new HashMap<>(System.getenv());
@@ -141,13 +140,13 @@ final class DoctorStage implements AutoCloseable {
           .replace("{web}", Integer.toString(webPort));
     }
 
-    Run diagnose(String... more) {
+    Run diagnose(String... more) throws Exception {
       List<String> all = new ArrayList<>(arguments);
       all.addAll(List.of(more));
       return run(all);
     }
 
-    Run diagnoseOtherwise() {
+    Run diagnoseOtherwise() throws Exception {
       List<String> others = Stream.of(played.otherArguments).flatMap(List::stream).toList();
       List<String> all = new ArrayList<>(arguments);
       for (String other : others) {
@@ -157,27 +156,21 @@ final class DoctorStage implements AutoCloseable {
       return run(all);
     }
 
-    private Run run(List<String> all) {
-      System.setProperty("user.home", folder.resolve("home").toString());
-      try {
-        return doctor(all.toArray(String[]::new));
-      } finally {
-        System.setProperty("user.home", home);
-      }
+    private Run run(List<String> all) throws Exception {
+      return Project.withHome(home(), () -> doctor(all.toArray(String[]::new)));
+    }
+
+    private Path home() {
+      return folder.resolve("home");
     }
 
     /** Passes the line to a shell unchanged, and answers its exit status. */
     int shell(String line) throws Exception {
-      System.setProperty("user.home", folder.resolve("home").toString());
-      try {
-        return DoctorStage.this.shell(folder, line, played.input);
-      } finally {
-        System.setProperty("user.home", home);
-      }
+      return DoctorStage.this.shell(folder, line, played.input);
     }
 
     /** What BankSecure or BankInsecure would say, with the same code. */
-    String scriptSays() {
+    String scriptSays() throws Exception {
       String url =
           arguments.stream()
               .filter(argument -> argument.startsWith("--url="))
@@ -191,7 +184,10 @@ final class DoctorStage implements AutoCloseable {
                   .findFirst()
                   .map(argument -> argument.substring(12))
                   .orElse(""));
-      System.setProperty("user.home", folder.resolve("home").toString());
+      return Project.withHome(home(), () -> scriptSays(url, files));
+    }
+
+    private static String scriptSays(String url, Path files) {
       try {
         Properties settings = BankSecure.settings(url);
         boolean secure = !files.toString().isEmpty();
@@ -210,8 +206,6 @@ final class DoctorStage implements AutoCloseable {
           last = last.getCause();
         }
         return Objects.toString(last.getMessage(), "the server hung up");
-      } finally {
-        System.setProperty("user.home", home);
       }
     }
 
@@ -430,7 +424,9 @@ final class DoctorStage implements AutoCloseable {
   private int act(List<String> words) throws Exception {
     String what = String.join(" ", words);
     if (what.startsWith("jbang bank-doctor ")) {
-      Run run = doctor(words.subList(2, words.size()).toArray(String[]::new));
+      String[] arguments = words.subList(2, words.size()).toArray(String[]::new);
+      Path home = last == null ? Project.HOME : last.home();
+      Run run = Project.withHome(home, () -> doctor(arguments));
       if (run.status() != 0) {
         System.out.println(run.out() + run.err());
       }
@@ -492,9 +488,7 @@ final class DoctorStage implements AutoCloseable {
     if (!option(words, "--certs-dir").isEmpty()) {
       shape.certs(Path.of(option(words, "--certs-dir")));
     }
-    String now = System.setProperty("user.home", home);
     Postgres server = shape.start();
-    System.setProperty("user.home", now);
     toClose.add(server);
     serversByPort.put(port, server);
     return 0;

@@ -16,8 +16,8 @@ main() {
   terminal dark >"$pictures/terminal-dark.svg"
 
   load
-  photograph 1000 705 "file://$work/report.html" "$pictures/report-light.png"
-  photograph 1000 705 "file://$work/report.html" "$pictures/report-dark.png" \
+  photograph 1000 722 "file://$work/report.html" "$pictures/report-light.png"
+  photograph 1000 722 "file://$work/report.html" "$pictures/report-dark.png" \
     --blink-settings=preferredColorScheme=0
 
   preview >"$work/preview.html"
@@ -45,9 +45,8 @@ load() {
 # Draws the terminal in light or dark colours.
 terminal() {
   local number=0 line class
-  local colours='#f6f8fa #d1d9e0 #1f2328 #0550ae'
-  [[ $1 == light ]] || colours='#161b22 #3d444d #e6edf3 #79c0ff'
-  local -a colour=($colours)
+  local -a colour=('#f6f8fa' '#d1d9e0' '#1f2328' '#0550ae')
+  [[ $1 == light ]] || colour=('#161b22' '#3d444d' '#e6edf3' '#79c0ff')
   local height=$((64 + 20 * $(wc --lines <"$work/terminal")))
   cat <<SVG
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 $height" width="720" height="$height">
@@ -62,7 +61,7 @@ SVG
     number=$((number + 1))
     class=
     [[ $line != '$'* ]] || class=' class="command"'
-    line=${line//&/&amp;} line=${line//</&lt;}
+    line=${line//&/'&amp;'} line=${line//</'&lt;'}
     [[ -z $line ]] || echo "<text x=\"20\" y=\"$((36 + 20 * number))\"$class>$line</text>"
   done <"$work/terminal"
   echo '</svg>'

@@ -44,6 +44,7 @@ export default defineConfig({
   sitemap: site ? { hostname: site } : undefined,
   transformHead: ({ pageData, title, description }) => openGraph(pageData, title, description),
   themeConfig: {
+    siteTitle: 'Bank samples',
     repository,
     nav: [
       { text: 'Tutorial', link: '/tutorial' },
@@ -99,6 +100,7 @@ export default defineConfig({
       markdown.use(fillInRepository)
       markdown.use(tabsMarkdownPlugin)
       markdown.use(excerpts, project)
+      markdown.use(nameColumns)
     },
   },
   buildEnd({ outDir }) {
@@ -137,6 +139,25 @@ function fillInRepository(markdown: MarkdownIt) {
         .replaceAll(placeholder, repository)
     })
   }
+}
+
+/** Tells each cell the name of its column, which a phone shows in front of it. */
+function nameColumns(markdown: MarkdownIt) {
+  markdown.core.ruler.push('columns', ({ tokens }) => {
+    let names: string[] = []
+    let column = 0
+    tokens.forEach((token, index) => {
+      if (token.type === 'table_open') {
+        names = []
+      } else if (token.type === 'tr_open') {
+        column = 0
+      } else if (token.type === 'th_open') {
+        names.push(tokens[index + 1].content)
+      } else if (token.type === 'td_open') {
+        token.attrSet('data-column', names[column++])
+      }
+    })
+  })
 }
 
 /** The page that BankLoad wrote for docs/report.json, made of its template as BankLoad does. */

@@ -116,7 +116,7 @@ class SiteTest {
     browser.console();
     browser.open(server.url() + "/report.html");
     assertEquals(6, browser.find("canvas").size());
-    assertTrue(browser.find("#verdict").get(0).getText().startsWith("No money was lost or made"));
+    assertTrue(browser.find("#verdict").get(0).getText().contains("No money was lost"));
     assertEquals(List.of(), browser.console());
   }
 
@@ -347,7 +347,9 @@ class SiteTest {
     choose("Secure");
     choose("Cloud");
     assertEquals(commands, copiesWith(quoted).size());
-    assertEquals(List.of(), browser.requests());
+    // VitePress loads pages that are linked here, in the background.
+    String assets = server.url() + "/assets/";
+    assertTrue(browser.requests().stream().allMatch(request -> request.startsWith(assets)));
     assertEquals(
         true, browser.run("return !JSON.stringify({...localStorage}).includes('cool-cat')"));
 

@@ -197,7 +197,7 @@ public final class BankLoad implements Callable<Integer> {
       result.put("product", product);
       isConnected = true;
       String encryption =
-          result.get("encrypted").equals(true) ? "certificate verified." : "not encrypted.";
+          result.get("encrypted").equals(true) ? "server verified." : "not encrypted.";
       print("Connected to {product} at {hosts}, database {database}, user {user}; " + encryption);
       while (workers.size() < concurrency) {
         // Inside the loop of the first session, which waits if the server has no room for one more.

@@ -75,6 +75,7 @@ export default defineConfig({
         items: [
           { text: 'Load test', link: '/load' },
           { text: 'Troubleshooting', link: '/connecting' },
+          { text: 'A cluster by hand', link: '/cluster' },
           { text: 'Docker Compose', link: '/compose' },
           { text: 'Windows', link: '/windows' },
         ],

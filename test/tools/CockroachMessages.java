@@ -15,11 +15,11 @@ final class CockroachMessages {
               "Add `scramMaxIterations=1000000` to the URL. The samples set it."),
           seen(
               "Received fatal alert: bad_certificate",
-              "The client's certificate is by another CA than the cluster's.",
+              "The client's certificate was signed by another CA than the cluster's.",
               "Run `cockroach cert create-client` with the cluster's CA."),
           seen(
               "Path does not chain with any of the trust anchors",
-              "The server's certificate is by another CA than `ca.crt`.",
+              "The server's certificate was signed by another CA than `ca.crt`.",
               "Copy `ca.crt` from a node of that cluster."),
           seen(
               "requested user is …, but certificate is for […]",

@@ -143,7 +143,7 @@ final class DoctorTable {
             .advises("…orrect the…URL: CockroachDB takes SQL on 26257.")
             .row(
                 "Protocol error. …",
-                "Something listens there that is no database.",
+                "Something listens there that is not a database.",
                 "Correct the port. The DB Console is on 8080, SQL on 26257."),
         error("speaks HTTP, and waits for more", PLAIN)
             .at(DoctorCase.Place.WAITING_WEB)
@@ -178,12 +178,12 @@ final class DoctorTable {
             .database("ALTER DATABASE {database} CONNECTION LIMIT 0")
             .names("login", "…too many connections…53300…")
             .fixedByHand(
-                "Close other connections, wait for that, or allow more.",
+                "Close other connections, wait until others close theirs, or raise the limit.",
                 "ALTER DATABASE {database} CONNECTION LIMIT -1")
             .row(
                 "… too many connections …",
-                "The server has no connection left.",
-                "Close other connections, wait for that, or allow more."));
+                "The server has reached its connection limit.",
+                "Close other connections, wait until others close theirs, or raise the limit."));
   }
 
   private static List<DoctorCase> authorities() {
@@ -194,7 +194,7 @@ final class DoctorTable {
             .certs((certs, ca) -> new Certificates().writeAuthority(certs))
             .row(
                 "Signature does not match.",
-                "The server's certificate is by another CA than `ca.crt`.",
+                "The server's certificate was signed by another CA than `ca.crt`.",
                 "Copy `ca.crt` from a node of that cluster."));
     cases.add(
         missingAuthority(
@@ -296,7 +296,7 @@ final class DoctorTable {
             .without(CERTIFICATE, KEY)
             .row(
                 "… connection requires a valid client certificate",
-                "There is no client certificate, or it is by another CA than the cluster's.",
+                "There is no client certificate, or another CA than the cluster's signed it.",
                 "Run `cockroach cert create-client` with this cluster's CA, correct"
                     + " `--certs-dir`, or set `PGPASSWORD`."));
     cases.add(
@@ -317,7 +317,7 @@ final class DoctorTable {
             .row(
                 "✗ client … cannot be used: it expired at …",
                 "The client's certificate has expired. The server only closes the connection.",
-                "Run `cockroach cert create-client`, with the old files under another name."));
+                "Run `cockroach cert create-client`, after you rename the old files."));
     cases.add(
         badClient("of tomorrow", "…crt cannot be used: it is valid from …; the clock here says …")
             .certs((certs, ca) -> ca.client("maxroach").notYetValid().write(certs)));
@@ -398,7 +398,7 @@ final class DoctorTable {
             .row(
                 "✗ key … cannot be used: …",
                 "The file holds no key, a damaged one, or another certificate's.",
-                "Run `cockroach cert create-client`, with the old files under another name."));
+                "Run `cockroach cert create-client`, after you rename the old files."));
     cases.add(
         badKey("left from before, in PKCS#8", "…key.pk8 cannot be used: it is not the key of…")
             .certs(
@@ -547,7 +547,7 @@ final class DoctorTable {
             .fixedBy(SQL)
             .row(
                 "… permission denied for …",
-                "The user has no right there.",
+                "The user lacks a privilege there.",
                 "Run `GRANT` as root."),
         noRight("to create tables", "no right to CREATE on SCHEMA public")
             .database("REVOKE CREATE ON SCHEMA public FROM PUBLIC"),

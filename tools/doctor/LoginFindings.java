@@ -116,7 +116,7 @@ final class LoginFindings {
             "(?:too many|remaining connection slots|connection limit|max_client_conn|no more"
                 + " connections).*",
             "login",
-            "Close other connections, wait for that, or allow more.",
+            "Close other connections, wait until others close theirs, or raise the limit.",
             any -> ""),
         // Certificates.
         new Rule(

@@ -130,9 +130,6 @@ public final class LocalCluster implements Callable<Integer> {
   public Integer call() throws Exception {
     Optional<String> cockroach = postgres ? Optional.empty() : CockroachCluster.binary();
     checkOptions(cockroach.isPresent());
-    if (events != null) {
-      emptyEvents();
-    }
     announce(cockroach.isPresent());
     // A cluster whose LocalCluster was killed may still hold the port.
     BankBasic.EmbeddedDatabase.RunFolder.cleanUp();
@@ -187,6 +184,9 @@ public final class LocalCluster implements Callable<Integer> {
     if (events != null && !losesNodes()) {
       throw new ParameterException(
           spec.commandLine(), "--events needs --kill-every or --drain-every");
+    }
+    if (events != null) {
+      emptyEvents();
     }
     if (nodes > 1 && !hasCockroach) {
       throw new Cluster.StartException(

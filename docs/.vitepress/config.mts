@@ -73,6 +73,7 @@ export default defineConfig({
         text: 'Run it',
         items: [
           { text: 'Load test', link: '/load' },
+          { text: 'Losing a node', link: '/losing-a-node' },
           { text: 'Troubleshooting', link: '/connecting' },
           { text: 'Docker Compose', link: '/compose' },
           { text: 'Windows', link: '/windows' },

@@ -36,7 +36,8 @@ class PagesTest {
               "web-service",
               "spring-boot",
               "compose",
-              "windows")
+              "windows",
+              "losing-a-node")
           .map(page -> "docs/" + page + ".md")
           .toList();
 

@@ -42,7 +42,8 @@ class SiteTest {
               "web-service",
               "spring-boot",
               "compose",
-              "windows")
+              "windows",
+              "losing-a-node")
           .map(page -> "/" + page + ".html")
           .toList();
 

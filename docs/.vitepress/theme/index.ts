@@ -2,6 +2,7 @@ import { enhanceAppWithTabs } from 'vitepress-plugin-tabs/client'
 import type { Theme } from 'vitepress'
 import DefaultTheme from 'vitepress/theme'
 import ClusterUrl from './components/ClusterUrl.vue'
+import LosingANode from './components/LosingANode.vue'
 import LostUpdate from './components/LostUpdate.vue'
 import Layout from './Layout.vue'
 import './style.css'
@@ -12,6 +13,7 @@ export default {
   enhanceApp({ app }) {
     enhanceAppWithTabs(app)
     app.component('ClusterUrl', ClusterUrl)
+    app.component('LosingANode', LosingANode)
     app.component('LostUpdate', LostUpdate)
   },
 } satisfies Theme

@@ -9,7 +9,6 @@
 //SOURCES cluster/NodeOutages.java
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -121,33 +120,33 @@ public final class BankChaos implements Callable<Integer> {
     load.startedBy("bank-chaos", spec.commandLine().getParseResult().originalArgs());
     NodeOutages outages = NodeOutages.byKill(cluster, killEvery, events, load::tell);
     load.tell(outages.toString());
-    CompletableFuture<Void> losing = CompletableFuture.runAsync(() -> run(outages));
+    CompletableFuture<Void> failure = new CompletableFuture<>();
+    Thread losing = new Thread(() -> run(outages, failure));
+    losing.start();
     int status =
         commandLine.execute(
             "--url=" + cluster.url(),
             "--duration=" + NodeOutages.text(duration),
             "--events=" + events,
             "--report=" + report);
-    // If nodes can no longer be lost, nothing is proved.
-    if (status == 0 && losing.isDone()) {
-      losing.join();
+    // If nodes could not be lost to the end, nothing is proved.
+    if (status == 0 && failure.isDone()) {
+      failure.join();
     }
+    losing.interrupt();
     return status;
   }
 
-  private static void run(NodeOutages outages) {
+  private static void run(NodeOutages outages, CompletableFuture<Void> failure) {
     try {
       outages.run();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    } catch (InterruptedException e) {
-      throw new CompletionException(e);
+    } catch (IOException | InterruptedException e) {
+      failure.completeExceptionally(e);
     }
   }
 
   private static int report(Exception e) {
     Throwable cause = e instanceof CompletionException ? e.getCause() : e;
-    cause = cause instanceof UncheckedIOException ? cause.getCause() : cause;
     return cause instanceof Cluster.StartException failure
         ? report(failure.getMessage(), failure.advice, 1)
         : report(cause.toString(), "", 1);

@@ -88,7 +88,8 @@ final class PageReader implements AutoCloseable {
           Map.entry("ms (ahead of|behind) ", "ms from "),
           Map.entry("\n  (?=\\S)", " "),
           Map.entry(
-              "(?m)^(Between .* nothing was committed|Longest time without|A node was lost).*\n", ""),
+              "(?m)^(Between .* nothing was committed|Longest time without|A node was lost).*\n",
+              ""),
           Map.entry("\\d{1,3}(,\\d{3})+|\\d+(\\.\\d+)?", "#"),
           Map.entry(" +", " "));
 

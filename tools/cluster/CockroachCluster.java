@@ -145,15 +145,25 @@ final class CockroachCluster implements Cluster {
     kill(number);
   }
 
-  /** Whether all nodes live and all data has its copies, so that any node may be lost. */
+  /**
+   * Whether all ranges are served, and all of their copies answer and agree, so that any node may
+   * be lost.
+   */
   boolean isReplicated() throws IOException {
     String missing =
         """
-        SELECT (SELECT count(*) FROM crdb_internal.gossip_nodes WHERE NOT is_live)
-          + (SELECT count(*) FROM crdb_internal.ranges_no_leases
-             WHERE array_length(replicas, 1) < least(3, %d))
+        SET statement_timeout = '10s';
+        SELECT (SELECT count(*) FROM crdb_internal.ranges_no_leases
+                WHERE array_length(replicas, 1) < least(3, %d))
+          + (SELECT count(*) FROM crdb_internal.check_consistency(true, '', '')
+             WHERE status NOT LIKE 'RANGE_CONSISTENT%%')
         """;
-    return single(missing.formatted(nodes.size())).equals("0");
+    try {
+      return single(missing.formatted(nodes.size())).equals("0");
+    } catch (StartException e) {
+      // Nobody serves some of the ranges.
+      return false;
+    }
   }
 
   /** Waits until any node may be lost; false if that takes longer than the limit. */
@@ -299,6 +309,8 @@ final class CockroachCluster implements Cluster {
             .redirectOutput(Redirect.appendTo(log.toFile()));
     builder.environment().keySet().removeIf(name -> name.startsWith("COCKROACH_"));
     builder.environment().put("COCKROACH_SKIP_ENABLING_DIAGNOSTIC_REPORTING", "true");
+    // Looks at ten ranges a second, not at one, so that new nodes soon have their copies.
+    builder.environment().put("COCKROACH_SCAN_MAX_IDLE_TIME", "100ms");
     Process process = builder.start();
     processes.add(process);
     process.onExit().thenAccept(processes::remove);

@@ -32,7 +32,7 @@ import picocli.CommandLine.Spec;
  * <ol>
  *   <li>Starts three nodes, and waits until each has a copy of all data.
  *   <li>Makes transfers with eight workers, audited while they run.
- *   <li>Meanwhile kills a random node every ten seconds, and starts it again.
+ *   <li>Meanwhile kills a random node about every ten seconds, and starts it again.
  *   <li>Compares all balances with the ledger, writes the report, and deletes the cluster.
  * </ol>
  */
@@ -65,7 +65,7 @@ public final class BankChaos implements Callable<Integer> {
   @Option(
       names = "--kill-every",
       paramLabel = "TIME",
-      description = "How often to kill a node (default: 10s).")
+      description = "About how often to kill a node (default: 10s).")
   private Duration killEvery = Duration.ofSeconds(10);
 
   @Option(

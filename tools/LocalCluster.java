@@ -96,8 +96,8 @@ public final class LocalCluster implements Callable<Integer> {
       names = "--kill-every",
       paramLabel = "TIME",
       description = {
-        "Kill a random node so often, such as 10s, and start",
-        "it again after half of that time. Sets --disk."
+        "Kill a random node about so often, such as 10s, and",
+        "start it again after half of that time. Sets --disk."
       })
   private Duration killEvery;
 

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -46,9 +47,11 @@ class NodeOutagesTest {
       JsonObject result = load.json();
       assertEquals(result.get("transfersCommitted"), result.get("transfersInLedger"));
       assertTrue(result.getAsJsonArray("events").size() > 0, load::out);
+      // Until the second node is lost.
+      Watch.await(() -> lines(events).size() > 3);
       running.signal("INT");
       assertEquals(130, running.await().status());
-      assertOneAtATime(event, Files.readAllLines(events), running.out());
+      assertOneAtATime(event, lines(events), running.out());
     }
     assertNothingIsLeft();
   }
@@ -58,7 +61,6 @@ class NodeOutagesTest {
     List<String> order = List.of(loss, "started", "replicated");
     Instant last = Instant.MIN;
     String node = "";
-    assertTrue(lines.size() > 3, lines::toString);
     for (int i = 0; i < lines.size(); i++) {
       String[] columns = lines.get(i).split("\t");
       node = i % 3 == 0 ? columns[1] : node;
@@ -73,14 +75,14 @@ class NodeOutagesTest {
 
   @Test
   void bankChaosProvesThatNoMoneyIsLost() throws Exception {
-    Script.Result result = script("BankChaos", "--duration=12s", "--kill-every=5s").run();
+    Script.Result result = script("BankChaos", "--duration=15s", "--kill-every=8s").run();
     assertEquals(0, result.status(), result::toString);
     assertTrue(result.err().matches("(?s).*:\\d\\d  node \\d killed\n.*"), result::err);
     assertTrue(result.out().contains("A node was lost "), result::out);
     assertTrue(result.out().endsWith(", no money lost.\n"), result::out);
     String report = Files.readString(directory.resolve("bank-chaos.html"));
     assertTrue(report.contains("\"event\":\"killed\""));
-    assertTrue(report.contains("\"jbang bank-chaos --duration\\u003d12s"), report);
+    assertTrue(report.contains("\"jbang bank-chaos --duration\\u003d15s"), report);
     assertNothingIsLeft();
   }
 
@@ -121,6 +123,14 @@ class NodeOutagesTest {
       files.filter(Files::isDirectory).forEach(left::add);
     }
     assertEquals(List.of(), left);
+  }
+
+  private static List<String> lines(Path file) {
+    try {
+      return Files.readAllLines(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private Script script(String name, String... arguments) {

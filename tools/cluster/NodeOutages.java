@@ -9,14 +9,12 @@ import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeParseException;
 import java.util.Locale;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import picocli.CommandLine.TypeConversionException;
 
 /**
- * Takes a random node away from a cluster, starts it again after half of the time until the next
- * one, and repeats that. Never are two nodes away: the next one stays until all data has its copies
- * again.
+ * Takes a random node away from a cluster, starts it again, and repeats that. A node is away for
+ * half of the interval. When all data has its copies again, all nodes stay for the other half.
  */
 final class NodeOutages {
 
@@ -88,25 +86,24 @@ final class NodeOutages {
 
   /** Goes on until this thread is interrupted, or the cluster is closed. */
   void run() throws IOException, InterruptedException {
-    long due = System.nanoTime() + every.toNanos();
-    awaitReplication(due);
+    long half = every.toMillis() / 2;
+    awaitReplication();
     while (true) {
-      sleepUntil(due);
+      Thread.sleep(half);
       int node = ThreadLocalRandom.current().nextInt(1, cluster.size() + 1);
-      long lostAt = System.nanoTime();
-      due = lostAt + every.toNanos();
       // Before it is lost, so that what follows from that comes after it.
       note(node, event);
       loss.of(node);
-      sleepUntil(lostAt + every.toNanos() / 2);
+      Thread.sleep(half);
       cluster.startNode(node);
       note(node, "started");
-      awaitReplication(due);
+      awaitReplication();
       note(node, "replicated");
     }
   }
 
-  private void awaitReplication(long due) throws IOException, InterruptedException {
+  private void awaitReplication() throws IOException, InterruptedException {
+    long due = System.nanoTime() + every.toNanos();
     boolean isLate = false;
     while (!cluster.isReplicated()) {
       if (!isLate && System.nanoTime() > due) {
@@ -126,13 +123,9 @@ final class NodeOutages {
     }
   }
 
-  private static void sleepUntil(long time) throws InterruptedException {
-    TimeUnit.NANOSECONDS.sleep(time - System.nanoTime());
-  }
-
   /** What it does, in one sentence. */
   @Override
   public String toString() {
-    return "Every %s a random node is %s, and started again.".formatted(text(every), event);
+    return "About every %s a random node is %s, and started again.".formatted(text(every), event);
   }
 }

@@ -40,7 +40,7 @@ class NodeOutagesTest {
     try (Script.Running running = cluster.start()) {
       running.awaitText(event + ", and started again.");
       String url = running.out().replaceFirst("(?s).*  URL      (.*?)\n.*", "$1");
-      running.awaitText("node ");
+      running.awaitText(" " + event + "\n");
       LoadRun load =
           LoadRun.at(url, "--duration=15s", "--warm-up=0s", "--json", "--events=" + events);
       assertEquals(0, load.status(), load::toString);

@@ -65,11 +65,11 @@ final class ClusterEvents {
               .mapToDouble(Event::atSecond)
               .findFirst()
               .orElse(seconds);
-      // A gap that a kill began may have begun with the last commit before it.
+      // A gap that a kill began begins with the last commit before it: that part is not counted.
       double longest =
           gaps.stream()
               .filter(gap -> gap[1] > event.atSecond && gap[0] < until)
-              .mapToDouble(gap -> gap[1] - Math.max(gap[0], event.atSecond))
+              .mapToDouble(gap -> Math.min(gap[1], until) - Math.max(gap[0], event.atSecond))
               .max()
               .orElse(0);
       Double gap = event.isLoss() ? LoadStatistics.rounded(longest) : null;

@@ -9,6 +9,7 @@
 //SOURCES ../BankSecure.java
 //SOURCES ../lessons/LostAnswer.java
 //SOURCES ../lessons/LostUpdate.java
+//SOURCES ../tools/BankChaos.java
 //SOURCES ../tools/BankDoctor.java
 //SOURCES ../tools/BankLoad.java
 //SOURCES ../tools/LocalCluster.java

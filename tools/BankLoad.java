@@ -180,6 +180,8 @@ public final class BankLoad implements Callable<Integer> {
   private volatile LoadStatistics load = new LoadStatistics(0);
   private volatile boolean isConnected;
   private volatile boolean isInterrupted;
+  private String alias = "bank-load";
+  private List<String> arguments;
 
   /** Work whose outcome is unknown: its name, the query that looks it up, and when it ended. */
   private record Unknown(String name, String lookup, long endedAt) {}
@@ -497,10 +499,10 @@ public final class BankLoad implements Callable<Integer> {
     result.put("seed", "" + seed);
     result.put("startedAt", startedAt.toString());
     result.put("versions", versions());
-    List<String> arguments = command.commandLine().getParseResult().originalArgs();
+    List<String> own = command.commandLine().getParseResult().originalArgs();
     String given =
         url == null || url.isBlank() ? "postgresql://maxroach@localhost:26257/bank" : url;
-    result.putAll(RunOrigin.of(arguments, given.strip()));
+    result.putAll(RunOrigin.of(alias, arguments == null ? own : arguments, given.strip()));
     return noEvents;
   }
 
@@ -623,6 +625,18 @@ public final class BankLoad implements Callable<Integer> {
         .registerConverter(Threshold.class, Threshold::parse)
         .setParameterExceptionHandler((e, given) -> load.print(ErrorReport.ofUsage(e)))
         .setExecutionExceptionHandler((e, command, parsed) -> load.report(e));
+  }
+
+  /** Names the program that runs this one, and its arguments, for the report. */
+  void startedBy(String alias, List<String> arguments) {
+    this.alias = alias;
+    this.arguments = arguments;
+  }
+
+  /** Prints a line about something else that happens meanwhile. */
+  void tell(String line) {
+    live.clear(err());
+    err().println(line);
   }
 
   private static Duration duration(String text) {

@@ -6,11 +6,13 @@
 //SOURCES cluster/CertificateAuthority.java
 //SOURCES cluster/Cluster.java
 //SOURCES cluster/CockroachCluster.java
+//SOURCES cluster/NodeOutages.java
 //SOURCES cluster/PostgresStandIn.java
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -35,6 +37,7 @@ import picocli.CommandLine.Spec;
  * jbang tools/LocalCluster.java                       one insecure node
  * jbang tools/LocalCluster.java --secure              with TLS and client certificates
  * jbang tools/LocalCluster.java --nodes=3
+ * jbang tools/LocalCluster.java --nodes=3 --kill-every=10s
  * </pre>
  */
 @Command(
@@ -55,10 +58,6 @@ public final class LocalCluster implements Callable<Integer> {
 
   private static final int DEFAULT_PORT = 26257;
   private static final Path DEFAULT_CERTS = Path.of("certs");
-
-  /** What to do if there is no cockroach. */
-  static final String INSTALL_COCKROACH =
-      "Install it: https://www.cockroachlabs.com/docs/stable/install-cockroachdb";
 
   @Spec private CommandSpec spec;
 
@@ -93,6 +92,27 @@ public final class LocalCluster implements Callable<Integer> {
       description = {"Keep the data on disk, in a temporary folder", "(default: in memory)."})
   private boolean onDisk;
 
+  @Option(
+      names = "--kill-every",
+      paramLabel = "TIME",
+      description = {
+        "Kill a random node about so often, such as 10s, and",
+        "start it again after half of that time. Sets --disk."
+      })
+  private Duration killEvery;
+
+  @Option(
+      names = "--drain-every",
+      paramLabel = "TIME",
+      description = "The same, but drain the node and stop it gently.")
+  private Duration drainEvery;
+
+  @Option(
+      names = "--events",
+      paramLabel = "FILE",
+      description = "Write what happens to nodes, for bank-load --events.")
+  private Path events;
+
   @Option(names = "--postgres", description = "Start PostgreSQL even if cockroach is on the PATH.")
   private boolean postgres;
 
@@ -100,6 +120,7 @@ public final class LocalCluster implements Callable<Integer> {
     Locale.setDefault(Locale.ROOT);
     LogManager.getLogManager().reset();
     CommandLine commandLine = new CommandLine(new LocalCluster());
+    commandLine.registerConverter(Duration.class, NodeOutages::duration);
     commandLine.setParameterExceptionHandler((e, given) -> report(e.getMessage(), "", 2));
     commandLine.setExecutionExceptionHandler((e, command, parsed) -> report(e));
     System.exit(commandLine.execute(arguments));
@@ -119,12 +140,28 @@ public final class LocalCluster implements Callable<Integer> {
     Path certsOrNull = secure ? certs : null;
     Cluster cluster =
         cockroach.isPresent()
-            ? new CockroachCluster(cockroach.get(), ports, certsOrNull, onDisk)
+            ? new CockroachCluster(cockroach.get(), ports, certsOrNull, onDisk || losesNodes())
             : secure ? PostgresStandIn.secure(port, certs) : PostgresStandIn.insecure(port);
     cluster.start();
     print(cluster);
+    if (losesNodes()) {
+      NodeOutages outages = outages((CockroachCluster) cluster);
+      System.out.println(outages);
+      outages.run();
+    }
     new CountDownLatch(1).await();
     return 0;
+  }
+
+  /** Whether nodes are taken away. In memory they would lose their data, too. */
+  private boolean losesNodes() {
+    return killEvery != null || drainEvery != null;
+  }
+
+  private NodeOutages outages(CockroachCluster cluster) {
+    return killEvery != null
+        ? NodeOutages.byKill(cluster, killEvery, events, System.out::println)
+        : NodeOutages.byDrain(cluster, drainEvery, events, System.out::println);
   }
 
   private void checkOptions(boolean hasCockroach) throws Cluster.StartException {
@@ -137,9 +174,32 @@ public final class LocalCluster implements Callable<Integer> {
     if (postgres && nodes > 1) {
       throw new ParameterException(spec.commandLine(), "--postgres has one node only");
     }
+    if (killEvery != null && drainEvery != null) {
+      throw new ParameterException(spec.commandLine(), "--kill-every excludes --drain-every");
+    }
+    if (losesNodes() && nodes < 3) {
+      String option = killEvery != null ? "--kill-every" : "--drain-every";
+      throw new ParameterException(spec.commandLine(), option + " needs --nodes=3 or --nodes=5");
+    }
+    if (events != null && !losesNodes()) {
+      throw new ParameterException(
+          spec.commandLine(), "--events needs --kill-every or --drain-every");
+    }
+    if (events != null) {
+      emptyEvents();
+    }
     if (nodes > 1 && !hasCockroach) {
       throw new Cluster.StartException(
-          "--nodes=" + nodes + " needs cockroach on the PATH", INSTALL_COCKROACH);
+          "--nodes=" + nodes + " needs cockroach on the PATH", CockroachCluster.INSTALL);
+    }
+  }
+
+  private void emptyEvents() {
+    try {
+      Files.writeString(events, "");
+    } catch (IOException e) {
+      throw new ParameterException(
+          spec.commandLine(), "--events names no file that can be written");
     }
   }
 
@@ -193,7 +253,8 @@ public final class LocalCluster implements Callable<Integer> {
   }
 
   private void print(Cluster cluster) {
-    String data = cluster instanceof PostgresStandIn || onDisk ? "on disk" : "in memory";
+    boolean isOnDisk = cluster instanceof PostgresStandIn || onDisk || losesNodes();
+    String data = isOnDisk ? "on disk" : "in memory";
     System.out.printf("%s runs, %s, %s%n", cluster.version(), secure ? "secure" : "insecure", data);
     cluster.nodes().forEach(node -> System.out.println("  " + node));
     if (cluster.console() != null) {

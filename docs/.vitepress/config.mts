@@ -74,6 +74,7 @@ export default defineConfig({
         text: 'Run it',
         items: [
           { text: 'Load test', link: '/load' },
+          { text: 'Losing a node', link: '/losing-a-node' },
           { text: 'Troubleshooting', link: '/connecting' },
           { text: 'A cluster by hand', link: '/cluster' },
           { text: 'Docker Compose', link: '/compose' },

@@ -62,6 +62,10 @@ final class PageReader implements AutoCloseable {
           "curl -Ls https://sh.jbang.dev | bash -s - app setup",
           "it would change this user's shell");
 
+  /** What a command that needs a cockroach on the PATH has in it. */
+  private static final List<String> ON_COCKROACH =
+      List.of("cockroach ", "node1.pid", "node3.pid", "bank-chaos", "--nodes=3", "events.txt");
+
   /** What runs until the page starts another server on the same port, and its first words. */
   private static final Map<String, String> SERVERS =
       Map.of(
@@ -84,7 +88,10 @@ final class PageReader implements AutoCloseable {
           Map.entry(" \\(([\\w ]+=\\d+(, )?)+\\)", ""),
           Map.entry("ms (ahead of|behind) ", "ms from "),
           Map.entry("(?m)^(jbang local-cluster|cockroach start-single-node) .*$", "START"),
-          Map.entry("(?m)^(Between .* nothing was committed|Longest time without).*\n", ""),
+          Map.entry("\n  (?=\\S)", " "),
+          Map.entry(
+              "(?m)^(Between .* nothing was committed|Longest time without|A node was lost).*\n",
+              ""),
           Map.entry("\\d{1,3}(,\\d{3})+|\\d+(\\.\\d+)?", "#"),
           Map.entry("\\s+", " "));
 
@@ -181,9 +188,7 @@ final class PageReader implements AutoCloseable {
     if (NEVER.containsKey(command)) {
       return Optional.of(NEVER.get(command));
     }
-    if (command.contains("cockroach ")
-        || command.contains("node1.pid")
-        || command.contains("node3.pid")) {
+    if (ON_COCKROACH.stream().anyMatch(command::contains)) {
       return HAS_COCKROACH ? Optional.empty() : Optional.of("no cockroach on the PATH");
     }
     if (program.equals("docker") || command.contains("26257,localhost:26258")) {
@@ -211,7 +216,9 @@ final class PageReader implements AutoCloseable {
         .replaceAll(Matcher.quoteReplacement(host.url()))
         .replace(host.url() + "/blob/main/", host.url() + "/")
         .replaceFirst("^git clone " + host.url(), "git clone --quiet " + host.url() + "/bank.git")
-        .replace(CLOUD_URL, cloudUrl);
+        .replace(CLOUD_URL, cloudUrl)
+        // A minute is too long for a test.
+        .replaceFirst("^jbang bank-chaos$", "jbang bank-chaos --duration=15s");
   }
 
   private static Optional<String> firstWords(String command) {

@@ -37,6 +37,7 @@ class PagesTest {
               "spring-boot",
               "compose",
               "windows",
+              "losing-a-node",
               "cluster")
           .map(page -> "docs/" + page + ".md")
           .toList();

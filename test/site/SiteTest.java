@@ -43,6 +43,7 @@ class SiteTest {
               "spring-boot",
               "compose",
               "windows",
+              "losing-a-node",
               "cluster")
           .map(page -> "/" + page + ".html")
           .toList();
@@ -118,6 +119,7 @@ class SiteTest {
     browser.open(server.url() + "/report.html");
     assertEquals(6, browser.find("canvas").size());
     assertTrue(browser.find("#verdict").get(0).getText().contains("No money was lost"));
+    assertFalse(browser.find("#events tbody tr").isEmpty());
     assertEquals(List.of(), browser.console());
   }
 

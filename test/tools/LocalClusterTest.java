@@ -191,7 +191,13 @@ class LocalClusterTest {
     "--nodes=2, 2, '--nodes is 1, 3 or 5'",
     "--postgres --nodes=3, 2, '--postgres has one node only'",
     "--port=70000, 2, '--port is between 1 and 65535'",
-    "--nodes=3, 1, '--nodes=3 needs cockroach on the PATH'"
+    "--nodes=3, 1, '--nodes=3 needs cockroach on the PATH'",
+    "--nodes=3 --kill-every=10s, 1, '--nodes=3 needs cockroach on the PATH'",
+    "--kill-every=10s, 2, '--kill-every needs --nodes=3 or --nodes=5'",
+    "--drain-every=10s, 2, '--drain-every needs --nodes=3 or --nodes=5'",
+    "--nodes=3 --kill-every=9s --drain-every=9s, 2, '--kill-every excludes --drain-every'",
+    "--events=here, 2, '--events needs --kill-every or --drain-every'",
+    "--nodes=3 --kill-every=9s --events=/, 2, '--events names no file that can be written'"
   })
   void itRefuses(String options, int status, String reason) throws Exception {
     Script.Result result = command(options.split(" ")).environment("PATH", "/nowhere").run();

@@ -1,12 +1,15 @@
 import java.io.File;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -19,6 +22,10 @@ final class CockroachCluster implements Cluster {
   private static final Duration START_LIMIT = Duration.ofMinutes(2);
   private static final Duration COMMAND_LIMIT = Duration.ofMinutes(1);
 
+  /** What to do if there is no cockroach. */
+  static final String INSTALL =
+      "Install it: https://www.cockroachlabs.com/docs/stable/install-cockroachdb";
+
   /** The design's three statements, which all releases understand. */
   private static final List<String> CREATE_BANK =
       List.of(
@@ -30,6 +37,7 @@ final class CockroachCluster implements Cluster {
   private final Path certs;
   private final boolean onDisk;
   private final List<Node> nodes = new ArrayList<>();
+  private final Set<Process> processes = ConcurrentHashMap.newKeySet();
   private final BankBasic.EmbeddedDatabase.RunFolder folder;
   private boolean closed;
 
@@ -106,10 +114,7 @@ final class CockroachCluster implements Cluster {
     await("node " + number + " does not answer", () -> answers(node));
   }
 
-  private synchronized void startProcess(Node node) throws IOException {
-    if (closed) {
-      throw new IOException("the cluster is closed");
-    }
+  private void startProcess(Node node) throws IOException {
     List<String> command = new ArrayList<>();
     command.add(binary);
     command.add(nodes.size() == 1 ? "start-single-node" : "start");
@@ -123,7 +128,7 @@ final class CockroachCluster implements Cluster {
     if (nodes.size() > 1) {
       command.add("--join=" + String.join(",", addresses()));
     }
-    node.process = process(command, log(node)).start();
+    node.process = startProcess(command, log(node));
   }
 
   /** Sends SIGKILL to a node and returns when it is dead. */
@@ -137,14 +142,28 @@ final class CockroachCluster implements Cluster {
     run(List.of("node", "drain", "--self", security(), "--host=localhost:" + node.port));
     node.process.destroy();
     node.process.onExit().completeOnTimeout(node.process, 1, TimeUnit.MINUTES).join();
+    kill(number);
   }
 
-  /** Whether all nodes have their copies of all data, so that any of them may be lost. */
+  /**
+   * Whether all ranges are served, and all of their copies answer and agree, so that any node may
+   * be lost.
+   */
   boolean isReplicated() throws IOException {
-    String ranges =
-        "SELECT count(*) FROM crdb_internal.ranges_no_leases"
-            + " WHERE array_length(replicas, 1) < least(3, %d)".formatted(nodes.size());
-    return single(ranges).equals("0");
+    String missing =
+        """
+        SET statement_timeout = '10s';
+        SELECT (SELECT count(*) FROM crdb_internal.ranges_no_leases
+                WHERE array_length(replicas, 1) < least(3, %d))
+          + (SELECT count(*) FROM crdb_internal.check_consistency(true, '', '')
+             WHERE status NOT LIKE 'RANGE_CONSISTENT%%')
+        """;
+    try {
+      return single(missing.formatted(nodes.size())).equals("0");
+    } catch (StartException e) {
+      // Nobody serves some of the ranges.
+      return false;
+    }
   }
 
   /** Waits until any node may be lost; false if that takes longer than the limit. */
@@ -157,6 +176,11 @@ final class CockroachCluster implements Cluster {
       pause();
     }
     return true;
+  }
+
+  /** The number of nodes, of which each has a number from 1. */
+  int size() {
+    return nodes.size();
   }
 
   /** The host and port of each node, as in a URL. */
@@ -174,7 +198,7 @@ final class CockroachCluster implements Cluster {
     List<String> command = new ArrayList<>(List.of(binary));
     command.addAll(arguments);
     Path printed = Files.createTempFile(folder.path, "command", ".log");
-    Process process = process(command, printed).start();
+    Process process = startProcess(command, printed);
     boolean ended =
         process
             .onExit()
@@ -220,14 +244,13 @@ final class CockroachCluster implements Cluster {
     return certs == null ? url + "?sslmode=disable" : url;
   }
 
-  /** Kills the nodes: what they hold is worth nothing after this. */
+  /** Kills the nodes, and the commands that run: what they hold is worth nothing after this. */
   @Override
   public synchronized void close() {
     closed = true;
-    List<Process> processes =
-        nodes.stream().filter(Node::isAlive).map(node -> node.process).toList();
-    processes.forEach(Process::destroyForcibly);
-    processes.forEach(process -> process.onExit().join());
+    List<Process> alive = List.copyOf(processes);
+    alive.forEach(Process::destroyForcibly);
+    alive.forEach(process -> process.onExit().join());
     folder.close();
   }
 
@@ -249,11 +272,8 @@ final class CockroachCluster implements Cluster {
   }
 
   private boolean answers(Node node) {
-    // Free to listen on: then nothing listens there yet, and no client needs to try.
-    if (Cluster.isFree(node.port)) {
-      return false;
-    }
-    try {
+    // Without this test, each try would start cockroach. It must not take the port itself.
+    try (Socket socket = new Socket("localhost", node.port)) {
       sql(node.number, List.of("--execute=SELECT 1"));
       return true;
     } catch (IOException e) {
@@ -277,7 +297,11 @@ final class CockroachCluster implements Cluster {
     return run(arguments);
   }
 
-  private ProcessBuilder process(List<String> command, Path log) {
+  /** Starts a process that ends with this cluster. */
+  private synchronized Process startProcess(List<String> command, Path log) throws IOException {
+    if (closed) {
+      throw new IOException("the cluster is closed");
+    }
     ProcessBuilder builder =
         new ProcessBuilder(command)
             .directory(folder.path.toFile())
@@ -285,7 +309,12 @@ final class CockroachCluster implements Cluster {
             .redirectOutput(Redirect.appendTo(log.toFile()));
     builder.environment().keySet().removeIf(name -> name.startsWith("COCKROACH_"));
     builder.environment().put("COCKROACH_SKIP_ENABLING_DIAGNOSTIC_REPORTING", "true");
-    return builder;
+    // Looks at ten ranges a second, not at one, so that new nodes soon have their copies.
+    builder.environment().put("COCKROACH_SCAN_MAX_IDLE_TIME", "100ms");
+    Process process = builder.start();
+    processes.add(process);
+    process.onExit().thenAccept(processes::remove);
+    return process;
   }
 
   private Path log(Node node) {

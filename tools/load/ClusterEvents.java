@@ -26,6 +26,8 @@ final class ClusterEvents {
     }
   }
 
+  private static final double LAST_COMMIT_SECONDS = 0.1;
+
   private ClusterEvents() {}
 
   /**
@@ -65,11 +67,12 @@ final class ClusterEvents {
               .mapToDouble(Event::atSecond)
               .findFirst()
               .orElse(seconds);
-      // A gap that a kill began may have begun with the last commit before it.
+      // A gap that a kill began begins with the last commit before it, up to this much earlier.
       double longest =
           gaps.stream()
               .filter(gap -> gap[1] > event.atSecond && gap[0] < until)
-              .mapToDouble(gap -> gap[1] - Math.max(gap[0], event.atSecond))
+              .mapToDouble(gap -> Math.min(gap[1], until) - Math.max(gap[0], event.atSecond))
+              .filter(length -> length > LAST_COMMIT_SECONDS)
               .max()
               .orElse(0);
       Double gap = event.isLoss() ? LoadStatistics.rounded(longest) : null;

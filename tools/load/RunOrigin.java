@@ -18,18 +18,18 @@ final class RunOrigin {
 
   private RunOrigin() {}
 
-  /** The origin of this run, in the names of BankLoad's JSON. */
-  static Map<String, Object> of(List<String> arguments, String url) {
+  /** The origin of a run that this alias started, in the names of BankLoad's JSON. */
+  static Map<String, Object> of(String alias, List<String> arguments, String url) {
     Map<String, Object> origin = new LinkedHashMap<>();
-    origin.put("command", command(arguments));
+    origin.put("command", command(alias, arguments));
     origin.put("url", withoutPassword(url));
     origin.put("machine", machine());
     origin.put("commit", commit());
     return origin;
   }
 
-  private static String command(List<String> arguments) {
-    return Stream.concat(Stream.of("jbang", "bank-load"), arguments.stream())
+  private static String command(String alias, List<String> arguments) {
+    return Stream.concat(Stream.of("jbang", alias), arguments.stream())
         .map(RunOrigin::withoutPassword)
         .map(RunOrigin::quoted)
         .collect(Collectors.joining(" "));

@@ -31,15 +31,10 @@ show() {
   "$@"
 } >>"$work/terminal"
 
-# Loads a cluster, and leaves the report without the lines that say where the result comes from.
+# Kills nodes under load, and leaves the report without the lines that say where it comes from.
 load() {
-  ./jbangw local-cluster >"$work/cluster" &
-  until grep --quiet Ctrl-C "$work/cluster"; do
-    sleep 1
-  done
-  ./jbangw bank-load --rate=50 --duration=30s --report="$work/report.html" \
-    --url='postgresql://localhost:26257/bank?sslmode=disable'
-  sed --in-place 's|</head>|<style>header { display: none } body { padding-top: 4px } main { margin: 0 }</style></head>|' "$work/report.html"
+  ./jbangw bank-chaos --report="$work/report.html"
+  sed --in-place 's|</head>|<style>header, #events { display: none } body { padding-top: 4px } main { margin: 0 }</style></head>|' "$work/report.html"
 }
 
 # Draws the terminal in light or dark colours.

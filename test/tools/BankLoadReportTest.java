@@ -97,8 +97,9 @@ class BankLoadReportTest extends OneServer {
   private static void assertFigure(JsonObject result, ReportPage page, String name) {
     String shown = page.figure(name).replaceAll("[,a-z ]", "");
     double value = result.get(name).getAsDouble();
-    // From a hundred on it shows whole numbers.
-    assertEquals(value, Double.parseDouble(shown), Math.abs(value) < 100 ? 1e-9 : 0.5, name);
+    // It shows three digits, and from a hundred on whole numbers.
+    assertEquals(
+        value, Double.parseDouble(shown), Math.abs(value) < 100 ? 0.005 * value : 0.5, name);
   }
 
   @Test

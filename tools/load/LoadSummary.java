@@ -137,7 +137,7 @@ final class LoadSummary {
             .map(gap -> "%.1f and %.1f s".formatted(gap[0], gap[1]))
             .collect(Collectors.joining(", "));
     int more = gaps().size() - 3;
-    String others = more <= 0 ? "" : ", and %,d times more".formatted(more);
+    String others = more <= 0 ? "" : ", and " + counted(more, "more time");
     return "Between " + times + others + " nothing was committed.";
   }
 

@@ -1,3 +1,5 @@
+//DEPS org.yaml:snakeyaml:2.5
+
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 

@@ -25,25 +25,25 @@ class NodesTest {
     try (Cockroach cluster = Cockroach.startThree()) {
       Bank bank = Watch.bankWithAccounts(cluster, 100);
       Map<Long, Long> atFirst = bank.balances();
-      List<TransferClient> tellers = tellers(cluster, bank);
+      List<TransferClient> clients = clients(cluster, bank);
 
       CompletableFuture<Void> drained = CompletableFuture.runAsync(() -> drain(cluster, 1));
       do {
-        TransferClient.start(tellers, 100).await();
+        TransferClient.start(clients, 100).await();
       } while (!drained.isDone());
       drained.join();
-      TransferClient.start(tellers, 100).await();
-      assertFalse(tellers.get(1).retries().isEmpty(), "no retry on the drained node");
+      TransferClient.start(clients, 100).await();
+      assertFalse(clients.get(1).retries().isEmpty(), "no retry on the drained node");
 
-      TransferClient.Work work = TransferClient.start(tellers, 300);
+      TransferClient.Work work = TransferClient.start(clients, 300);
       Watch.of(bank).awaitTransfers(bank.ledger().size() + 50);
       cluster.kill(2);
       assertTrue(work.isUnderWay(), "ended before it was killed");
       work.await();
-      assertFalse(tellers.get(2).retries().isEmpty(), "no retry on the killed node");
+      assertFalse(clients.get(2).retries().isEmpty(), "no retry on the killed node");
 
-      TransferClient.assertExact(bank, atFirst, tellers.toArray(TransferClient[]::new));
-      tellers.forEach(TransferClient::close);
+      TransferClient.assertExact(bank, atFirst, clients.toArray(TransferClient[]::new));
+      clients.forEach(TransferClient::close);
     }
   }
 
@@ -67,16 +67,16 @@ class NodesTest {
   }
 
   /** One for each node, which connects to the others when its node is lost. */
-  private static List<TransferClient> tellers(Cockroach cluster, Bank bank) {
+  private static List<TransferClient> clients(Cockroach cluster, Bank bank) {
     List<String> hosts = new ArrayList<>(cluster.addresses());
-    List<TransferClient> tellers = new ArrayList<>();
+    List<TransferClient> clients = new ArrayList<>();
     for (int node = 0; node < cluster.addresses().size(); node++) {
       String url =
           "postgresql://maxroach@%s/%s?sslmode=disable&loadBalanceHosts=false"
               .formatted(String.join(",", hosts), bank.database());
-      tellers.add(TransferClient.of(bank, BankInsecure.connect(BankInsecure.settings(url))));
+      clients.add(TransferClient.of(bank, BankInsecure.connect(BankInsecure.settings(url))));
       Collections.rotate(hosts, -1);
     }
-    return tellers;
+    return clients;
   }
 }

@@ -45,8 +45,8 @@ class RestartTest {
   void killedTwiceAmidTransfers() throws Exception {
     Bank bank = Watch.bankWithAccounts(server, 1_000);
     Map<Long, Long> atFirst = bank.balances();
-    TransferClient[] tellers = tellers(bank);
-    TransferClient.Work work = TransferClient.start(List.of(tellers), TRANSFERS);
+    TransferClient[] clients = clients(bank);
+    TransferClient.Work work = TransferClient.start(List.of(clients), TRANSFERS);
     for (int kill = 1; kill <= 2; kill++) {
       Watch.of(bank).awaitTransfers(500 * kill);
       server.killHard();
@@ -55,8 +55,8 @@ class RestartTest {
     }
     work.await();
     assertEquals(TRANSFERS * WORKERS, bank.ledger().size());
-    TransferClient.assertExact(bank, atFirst, tellers);
-    for (TransferClient client : tellers) {
+    TransferClient.assertExact(bank, atFirst, clients);
+    for (TransferClient client : clients) {
       assertTrue(client.retries().size() >= 2, client.retries()::toString);
       client.close();
     }
@@ -67,13 +67,13 @@ class RestartTest {
   void drainedAmidTransfers() throws Exception {
     Bank bank = Watch.bankWithAccounts(server, 1_000);
     Map<Long, Long> atFirst = bank.balances();
-    TransferClient[] tellers = tellers(bank);
-    TransferClient.Work work = TransferClient.start(List.of(tellers), TRANSFERS);
+    TransferClient[] clients = clients(bank);
+    TransferClient.Work work = TransferClient.start(List.of(clients), TRANSFERS);
     Watch.of(bank).awaitTransfers(500);
     try (Handle last = server.asSuperuser(bank.database()).open()) {
       drain(last);
       assertTrue(work.isUnderWay(), "ended before it was drained");
-      for (TransferClient client : tellers) {
+      for (TransferClient client : clients) {
         client.awaitRetryAfter("57P01");
         client.awaitRetryAfter("57P03");
       }
@@ -82,11 +82,11 @@ class RestartTest {
     server.startAgain();
     work.await();
     assertEquals(TRANSFERS * WORKERS, bank.ledger().size());
-    TransferClient.assertExact(bank, atFirst, tellers);
-    Stream.of(tellers).forEach(TransferClient::close);
+    TransferClient.assertExact(bank, atFirst, clients);
+    Stream.of(clients).forEach(TransferClient::close);
   }
 
-  private static TransferClient[] tellers(Bank bank) {
+  private static TransferClient[] clients(Bank bank) {
     return IntStream.range(0, WORKERS)
         .mapToObj(worker -> TransferClient.of(bank, server.port()))
         .toArray(TransferClient[]::new);

@@ -31,20 +31,20 @@ class ConcurrencyTest extends EachServer {
   void eightConnectionsOnFiveAccounts() throws Exception {
     Bank bank = Watch.bankWithAccounts(server, 5);
     Map<Long, Long> atFirst = bank.balances();
-    TransferClient[] tellers =
+    TransferClient[] clients =
         IntStream.range(0, 8)
             .mapToObj(worker -> TransferClient.of(bank, server.port()))
             .toArray(TransferClient[]::new);
-    TransferClient.start(List.of(tellers), 100).await();
+    TransferClient.start(List.of(clients), 100).await();
     assertEquals(800, bank.ledger().size());
-    TransferClient.assertExact(bank, atFirst, tellers);
+    TransferClient.assertExact(bank, atFirst, clients);
     long conflicts =
-        Stream.of(tellers)
+        Stream.of(clients)
             .flatMap(client -> client.retries().stream())
             .filter(retry -> retry.sqlState().equals("40001"))
             .count();
     // CockroachDB repeats a statement by itself, unless its answer has begun to arrive.
     assertTrue(conflicts > 0 || kind.isCockroach(), "no conflict");
-    Stream.of(tellers).forEach(TransferClient::close);
+    Stream.of(clients).forEach(TransferClient::close);
   }
 }

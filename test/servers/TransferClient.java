@@ -80,10 +80,10 @@ final class TransferClient implements AutoCloseable {
   }
 
   /** Lets each make so many transfers, all at the same time. */
-  static Work start(List<TransferClient> tellers, int transfers) {
-    ExecutorService workers = Executors.newFixedThreadPool(tellers.size());
+  static Work start(List<TransferClient> clients, int transfers) {
+    ExecutorService workers = Executors.newFixedThreadPool(clients.size());
     List<Future<?>> ends = new ArrayList<>();
-    for (TransferClient client : tellers) {
+    for (TransferClient client : clients) {
       ends.add(workers.submit(() -> client.transfer(transfers)));
     }
     workers.shutdown();
@@ -109,9 +109,9 @@ final class TransferClient implements AutoCloseable {
   /**
    * All that was reported as moved is in the ledger, nothing else is, and each account shows it.
    */
-  static void assertExact(Bank bank, Map<Long, Long> atFirst, TransferClient... tellers) {
+  static void assertExact(Bank bank, Map<Long, Long> atFirst, TransferClient... clients) {
     Map<UUID, Long> output = new TreeMap<>();
-    for (TransferClient client : tellers) {
+    for (TransferClient client : clients) {
       output.putAll(client.made);
     }
     Map<UUID, Long> ledger =

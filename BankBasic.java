@@ -28,6 +28,7 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -648,17 +649,25 @@ public final class BankBasic implements Callable<Integer> {
         try (FileChannel cacheLock = lock(cache);
             DirectoryStream<Path> folders = Files.newDirectoryStream(cache, "run-*")) {
           for (Path path : folders) {
-            FileChannel channel = FileChannel.open(path.resolve("lock"), LOCK_OPTIONS);
-            if (channel.tryLock() == null) {
-              channel.close(); // that run is alive
-              continue;
-            }
-            RunFolder folder = new RunFolder(path, channel);
-            folder.processes().forEach(RunFolder::end);
-            folder.close();
+            cleanUp(path);
           }
         }
         cleanedUp = true;
+      }
+
+      private static void cleanUp(Path path) throws IOException {
+        try {
+          FileChannel channel = FileChannel.open(path.resolve("lock"), LOCK_OPTIONS);
+          if (channel.tryLock() == null) {
+            channel.close(); // that run is alive
+            return;
+          }
+          RunFolder folder = new RunFolder(path, channel);
+          folder.processes().forEach(RunFolder::end);
+          folder.close();
+        } catch (NoSuchFileException e) {
+          // That run has just ended, and deleted its folder.
+        }
       }
 
       private static void end(ProcessHandle process) {

@@ -73,6 +73,13 @@ class BasicTest {
     assertNothingLeft();
   }
 
+  /** The link is there when the folders are listed, and leads nowhere when they are opened. */
+  @Test
+  void aRunThatEndsMeanwhileDoesNotDisturbTheNext() throws Exception {
+    Files.createSymbolicLink(folder.resolve("run-1"), folder.resolve("gone"));
+    assertDone(basic().run());
+  }
+
   @ParameterizedTest
   @CsvSource({"PG_VERSION, INT, 130", "postmaster.pid, INT, 130", "postmaster.opts, TERM, 143"})
   void signalWhilePostgresStartsLeavesNothing(String file, String signal, int status)

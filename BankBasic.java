@@ -214,9 +214,10 @@ public final class BankBasic implements Callable<Integer> {
   /**
    * SQLSTATEs of a connection that broke (08...) or could not be opened (53300), a server that
    * shuts down (57P0.), a statement that was cancelled (57014), data that cannot be reached
-   * (58C0.), and an outcome that CockroachDB does not know (40003).
+   * (58C0.), a node of CockroachDB that lost another (XXUUU), and an outcome that CockroachDB does
+   * not know (40003).
    */
-  private static final String INTERRUPTED = "08...|53300|57P0.|57014|58C0[01]|40003";
+  private static final String INTERRUPTED = "08...|53300|57P0.|57014|58C0[01]|XXUUU|40003";
 
   /**
    * Runs work in a SERIALIZABLE transaction. If the database rolled it back, or something broke

@@ -304,10 +304,11 @@ public final class BankInsecure implements Callable<Integer> {
 
     /**
      * It may be committed, or not: the connection broke (08...), the server shuts down (57P0.), the
-     * statement was cancelled, perhaps too late (57014), data cannot be reached (58C0.), or
-     * CockroachDB itself does not know (40003).
+     * statement was cancelled, perhaps too late (57014), data cannot be reached (58C0.), a node of
+     * CockroachDB lost another (XXUUU, an error without a code of its own), or it does not know
+     * itself (40003).
      */
-    UNKNOWN("08...|57P0.|57014|58C0[01]|40003"),
+    UNKNOWN("08...|57P0.|57014|58C0[01]|XXUUU|40003"),
 
     /** The database or this program refused it, and would do so again. Nothing happened. */
     FINAL(".*");

@@ -9,6 +9,8 @@
 //SOURCES cluster/NodeOutages.java
 
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -115,11 +117,11 @@ public final class BankChaos implements Callable<Integer> {
   private int lose(CockroachCluster cluster) throws IOException {
     Path events = Files.createTempFile("bank-chaos", ".events");
     events.toFile().deleteOnExit();
-    CommandLine commandLine = BankLoad.commandLine();
+    CommandLine commandLine = BankLoad.commandLine().setErr(err());
     BankLoad load = commandLine.getCommand();
     load.startedBy("bank-chaos", spec.commandLine().getParseResult().originalArgs());
     NodeOutages outages = NodeOutages.byKill(cluster, killEvery, events, load::tell);
-    load.tell(outages.toString());
+    load.tell(outages.during(duration));
     CompletableFuture<Void> failure = new CompletableFuture<>();
     Thread losing = new Thread(() -> run(outages, failure));
     losing.start();
@@ -134,7 +136,20 @@ public final class BankChaos implements Callable<Integer> {
       failure.join();
     }
     losing.interrupt();
+    System.err.println("Report: " + report);
     return status;
+  }
+
+  /** Prints to standard error, until Ctrl-C silences it, because errors follow from that. */
+  private static PrintWriter err() {
+    return new PrintWriter(
+        new OutputStream() {
+          @Override
+          public void write(int octet) {
+            System.err.write(octet);
+          }
+        },
+        true);
   }
 
   private static void run(NodeOutages outages, CompletableFuture<Void> failure) {

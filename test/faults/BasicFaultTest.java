@@ -43,6 +43,7 @@ class BasicFaultTest extends EachServer {
         proxy.when(UPDATE).first(1).cutBeforeServer(),
         proxy.when(UPDATE).first(1).cutAfterServer(),
         proxy.when(UPDATE).first(1).answerError("58C00", "range unavailable"),
+        proxy.when(UPDATE).first(1).answerError("XXUUU", "rpc error: code = Unavailable"),
         proxy.when(UPDATE).first(1).answerErrorAfterServer("57014", "canceled"),
         proxy.when(commitOfTransfer()).first(1).answerError("40001", "restart transaction"));
   }

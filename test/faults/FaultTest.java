@@ -63,6 +63,7 @@ class FaultTest extends EachServer {
         rare(4).answerErrorAfterServer("40003", "result is ambiguous"),
         rare(5).answerErrorAfterServer("57014", "query execution canceled"),
         rare(6).answerError("58C00", "range unavailable"),
+        rare(9).answerErrorAfterServer("XXUUU", "rpc error: code = Unavailable"),
         rare(7).answerErrorAfterServer("58C01", "replica unavailable"),
         rare(8).answerErrorAfterServer("57P01", "shutting down"));
   }

@@ -449,7 +449,7 @@ class BankLoadTest extends OneServer {
             + " | --fail-if takes a condition such as 'p99>50ms', 'gap>2s' or 'rate<100'",
         "--transfer=secret | unknown option --transfer; did you mean --transfers?",
         "--retry-timout=secret | unknown option --retry-timout; did you mean --retry-timeout?",
-        "--verbose | unknown option --verbose",
+        "--verbose | unknown option --verbose; did you mean --version?",
         "--report=/not/there/report.html | --report names no file that can be written",
         "--report=/tmp | --report names no file that can be written",
         "--compare=/tmp/secret.json | --compare needs --report"

@@ -128,4 +128,10 @@ final class NodeOutages {
   public String toString() {
     return "About every %s a random node is %s, and started again.".formatted(text(every), event);
   }
+
+  /** What it does for so long, in one sentence. */
+  String during(Duration duration) {
+    return "For %s, about every %s a random node is %s, and started again."
+        .formatted(text(duration), text(every), event);
+  }
 }

@@ -183,7 +183,8 @@ final class LoadSummary {
   static String wrapped(String line) {
     StringBuilder wrapped = new StringBuilder();
     int column = 0;
-    for (String word : line.split(" ")) {
+    // A number stays with its unit.
+    for (String word : line.split(" (?!m?s\\b)")) {
       if (column > 0 && column + 1 + word.length() > COLUMNS) {
         wrapped.append(System.lineSeparator()).append("  ").append(word);
         column = 2 + word.length();

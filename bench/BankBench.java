@@ -192,6 +192,10 @@ public final class BankBench implements Callable<Integer> {
       chosen = EnumSet.of(Contender.SAMPLES, Contender.CLASSIC, Contender.PGBENCH);
     }
     chosen.remove(kind == BenchDatabase.Kind.POSTGRES ? Contender.SQLALCHEMY : Contender.PGBENCH);
+    if (chosen.contains(Contender.SQLALCHEMY) && !ContenderProcess.hasSqlAlchemy()) {
+      System.err.println("SQLAlchemy is skipped: install python3-sqlalchemy and python3-psycopg2");
+      chosen.remove(Contender.SQLALCHEMY);
+    }
     return chosen;
   }
 

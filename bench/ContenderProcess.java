@@ -15,6 +15,8 @@ import java.util.stream.Stream;
 /** A contender's process, which keeps its connections, and runs when it is its turn. */
 final class ContenderProcess implements AutoCloseable {
 
+  private static final String SQLALCHEMY = "bench/sqlalchemy_bank.py";
+
   private static final int SECONDS_TO_RUN = 120;
 
   private final BankBench.Entry entry;
@@ -112,10 +114,26 @@ final class ContenderProcess implements AutoCloseable {
         .reduce("it ended without a result", (before, line) -> line);
   }
 
+  /** Whether Python and the modules that its contender needs are installed. */
+  static boolean hasSqlAlchemy() {
+    try {
+      return new ProcessBuilder("python3", SQLALCHEMY, "--help")
+              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+              .redirectError(ProcessBuilder.Redirect.DISCARD)
+              .start()
+              .onExit()
+              .join()
+              .exitValue()
+          == 0;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
   /** The command that starts a contender; those in Java have the options of BankInsecure.java. */
   private List<String> program() throws IOException {
     if (entry.contender() == Contender.SQLALCHEMY) {
-      return new ArrayList<>(List.of("python3", "bench/sqlalchemy_bank.py"));
+      return new ArrayList<>(List.of("python3", SQLALCHEMY));
     }
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());

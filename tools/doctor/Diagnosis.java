@@ -215,7 +215,7 @@ final class Diagnosis {
     }
     String offered = secure ? "with TLS" : "and offers TLS, which the URL does not ask for";
     String tls = host.offersTls() ? offered : "without TLS: an insecure cluster";
-    examination.pass("protocol", "%s speaks PostgreSQL's, %s", host, tls);
+    examination.pass("protocol", "%s speaks PostgreSQL's protocol, %s", host, tls);
   }
 
   // ---- Login ----

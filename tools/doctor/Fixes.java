@@ -26,6 +26,7 @@ final class Fixes {
   private final Map<String, String> environment;
   private final String user;
   private final String database;
+  private final boolean isPlain;
   private String host = "";
   private boolean secure;
 
@@ -42,6 +43,7 @@ final class Fixes {
     this.environment = environment;
     this.user = settings.getProperty("user");
     this.database = settings.getProperty("PGDBNAME");
+    this.isPlain = settings.getProperty("sslmode", "").equals("disable");
   }
 
   /** From now on SQL is run on this host. */
@@ -129,7 +131,7 @@ final class Fixes {
 
   /** Starts a node on this host, with CockroachDB if it is installed. */
   String start(Host host) {
-    boolean secure = Files.exists(certificates.resolve("node.crt"));
+    boolean secure = !isPlain && Files.exists(certificates.resolve("node.crt"));
     if (!has("cockroach")) {
       String how = secure ? " --secure --certs-dir=" + quote(certificates) : "";
       return "jbang local-cluster --port=" + host.port + how;

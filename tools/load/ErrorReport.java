@@ -59,6 +59,8 @@ record ErrorReport(int status, List<String> lines) {
       return new ErrorReport(status, lines);
     } else if (isConnecting && BankSecure.NO_DATABASE.contains(BankSecure.sqlState(e))) {
       lines.add("To create the database: " + createBank(settings));
+    } else if (BankSecure.reason(e).contains("does not support SSL")) {
+      lines.add("That cluster is insecure: add ?sslmode=disable to the URL.");
     } else if (status == 5) {
       lines.add("jbang bank-doctor finds out why a connection fails, and how to fix it.");
     }

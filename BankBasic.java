@@ -621,6 +621,9 @@ public final class BankBasic implements Callable<Integer> {
      */
     static final class RunFolder implements AutoCloseable {
 
+      /** A user without an entry in /etc/passwd has "?" here. */
+      private static final File HOME = new File(System.getProperty("user.home"));
+
       private static boolean cleanedUp;
 
       final Path path;
@@ -714,8 +717,7 @@ public final class BankBasic implements Callable<Integer> {
       static Path cache() throws IOException {
         String parent = System.getenv("XDG_CACHE_HOME");
         if (parent == null || parent.isBlank()) {
-          String home = System.getProperty("user.home");
-          parent = hasHome() ? home + "/.cache" : System.getProperty("java.io.tmpdir");
+          parent = hasHome() ? HOME + "/.cache" : System.getProperty("java.io.tmpdir");
         }
         Path cache = Path.of(parent, "bank-basic");
         try {
@@ -730,10 +732,8 @@ public final class BankBasic implements Callable<Integer> {
         }
       }
 
-      /** A user without an entry in /etc/passwd has "?" as user.home. */
       static boolean hasHome() {
-        File home = new File(System.getProperty("user.home"));
-        return home.isAbsolute() && home.canWrite();
+        return HOME.isAbsolute() && HOME.canWrite();
       }
 
       /** Waits for the lock of a folder. */

@@ -115,7 +115,7 @@ final class Postgres implements Server {
         access.add(secure ? "hostssl all all all cert" : "host all all all trust");
       }
       port = port == 0 ? Cluster.freePort() : port;
-      PostgresStandIn server = create();
+      PostgresStandIn server = new PostgresStandIn(port, access, settings);
       try {
         if (bank) {
           server.start();
@@ -131,17 +131,6 @@ final class Postgres implements Server {
         server.asSuperuser("postgres").useHandle(handle -> handle.execute(change));
       }
       return new Postgres(port, certs, server);
-    }
-
-    /** Its programs and data are in the user's home. */
-    private PostgresStandIn create() throws IOException {
-      try {
-        return Project.withHome(Project.HOME, () -> new PostgresStandIn(port, access, settings));
-      } catch (IOException | RuntimeException e) {
-        throw e;
-      } catch (Exception e) {
-        throw new IllegalStateException(e);
-      }
     }
 
     private Path nodeFolder() throws IOException {

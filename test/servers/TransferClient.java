@@ -64,14 +64,14 @@ final class TransferClient implements AutoCloseable {
     }
   }
 
-  /** What the loop output, in its order. */
+  /** What the loop reported, in its order. */
   List<BankSecure.Retry> retries() {
     return retries;
   }
 
-  /** Waits until the loop has reported this SQLSTATE. */
-  void awaitRetryAfter(String sqlState) throws InterruptedException {
-    Watch.await(() -> retries.stream().anyMatch(retry -> retry.sqlState().equals(sqlState)));
+  /** Waits until the loop has reported an SQLSTATE that matches. */
+  void awaitRetryAfter(String sqlStates) throws InterruptedException {
+    Watch.await(() -> retries.stream().anyMatch(retry -> retry.sqlState().matches(sqlStates)));
   }
 
   @Override

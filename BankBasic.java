@@ -174,7 +174,7 @@ public final class BankBasic implements Callable<Integer> {
    * @throws IllegalStateException if the source holds too little, or an account is missing
    */
   static List<Account> transfer(Handle handle, long source, long target, long amount) {
-    // FOR UPDATE locks the account, so that another transfer waits here, and does not fail later.
+    // FOR UPDATE locks the account: another transfer waits here until this one has ended.
     long balance =
         handle
             .select("SELECT balance FROM basic_accounts WHERE id = ? FOR UPDATE", source)

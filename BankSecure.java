@@ -569,7 +569,7 @@ public final class BankSecure implements Callable<Integer> {
     return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
   }
 
-  private static String place(Properties settings) {
+  static String place(Properties settings) {
     return printable(
         "%s:%s, database %s, user %s"
             .formatted(
@@ -807,7 +807,7 @@ public final class BankSecure implements Callable<Integer> {
   }
 
   /** A name, in double quotes if SQL needs them. Quotes in it are removed, for the shell. */
-  private static String quoted(String name) {
+  static String quoted(String name) {
     return name.matches("[a-z_][a-z0-9_]*") ? name : '"' + name.replaceAll("[\"']", "") + '"';
   }
 

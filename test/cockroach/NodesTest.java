@@ -54,13 +54,13 @@ class NodesTest {
     try (Connection open = DriverManager.getConnection(url)) {
       open.setAutoCommit(false);
       open.createStatement().execute("SELECT 1");
-      CompletableFuture<ServerError> output =
+      CompletableFuture<ServerError> error =
           CompletableFuture.supplyAsync(
               () ->
                   ServerError.await(
                       () -> Jdbi.create(url), "server is not accepting clients, try another node"));
       cluster.drain(node);
-      assertEquals("57P01", output.join().sqlState());
+      assertEquals("57P01", error.join().sqlState());
     } catch (IOException | SQLException e) {
       throw new CompletionException(e);
     }

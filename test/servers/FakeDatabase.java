@@ -75,7 +75,8 @@ final class FakeDatabase extends RecordingServer {
       if (answer.length > 0 && hears(in)) {
         client.getOutputStream().write(answer);
       }
-      // A client would lose what it has not read yet if this hung up with words unheard.
+      // If this closed the connection before it has read all, the client would lose what it was
+      // sent.
       client.shutdownOutput();
       while (hears(in)) {}
     }

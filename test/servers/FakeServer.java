@@ -55,7 +55,7 @@ record FakeServer(ServerSocket socket) implements AutoCloseable {
     }
   }
 
-  /** What may end because someone has hung up. */
+  /** What may end because a connection was closed. */
   interface Task {
     void run() throws IOException;
   }
@@ -68,7 +68,7 @@ record FakeServer(ServerSocket socket) implements AutoCloseable {
               try {
                 task.run();
               } catch (IOException e) {
-                // One of the two has hung up, or the test has closed the fakeServer.
+                // One of the two has closed the connection, or the test has closed this server.
               }
             });
     thread.setDaemon(true);

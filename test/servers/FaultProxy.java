@@ -49,8 +49,8 @@ final class FaultProxy implements AutoCloseable {
   private volatile boolean freezesNewConnections;
   private volatile Duration oneWay = Duration.ZERO;
   private volatile Duration connectionDelay = Duration.ZERO;
-  private volatile ServerSocket fakeServer;
-  private volatile Thread doorman;
+  private volatile ServerSocket listener;
+  private volatile Thread acceptor;
 
   /**
    * What a client asked in one go: the statements it executed, as the wire carried them, and the
@@ -216,7 +216,7 @@ final class FaultProxy implements AutoCloseable {
 
   private FaultProxy(int serverPort) {
     this.serverPort = serverPort;
-    fakeServer = open(0);
+    listener = open(0);
   }
 
   /** Opens a proxy to the server on this port of this machine. */
@@ -226,7 +226,7 @@ final class FaultProxy implements AutoCloseable {
 
   /** Returns the port to connect to; it stays the same for the proxy's life. */
   int port() {
-    return fakeServer.getLocalPort();
+    return listener.getLocalPort();
   }
 
   /** Begins a fault for the exchanges with a statement that contains these words. */
@@ -262,9 +262,9 @@ final class FaultProxy implements AutoCloseable {
   /** Refuses new connections; those there are live on. */
   void refuseConnections() {
     try {
-      fakeServer.close();
-      // The kernel goes on listening for as long as a thread waits at the fakeServer.
-      doorman.join();
+      listener.close();
+      // The kernel goes on listening for as long as a thread waits at the listener.
+      acceptor.join();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     } catch (InterruptedException e) {
@@ -290,8 +290,8 @@ final class FaultProxy implements AutoCloseable {
   /** Accepts and serves new connections again, on the same port. */
   void acceptConnections() {
     freezesNewConnections = false;
-    if (fakeServer.isClosed()) {
-      fakeServer = open(port());
+    if (listener.isClosed()) {
+      listener = open(port());
     }
   }
 
@@ -327,7 +327,7 @@ final class FaultProxy implements AutoCloseable {
     return connectionsOpened.sum();
   }
 
-  /** Closes the front fakeServer and cuts every connection. */
+  /** Closes the listener and cuts every connection. */
   @Override
   public void close() {
     refuseConnections();
@@ -380,14 +380,14 @@ final class FaultProxy implements AutoCloseable {
   private ServerSocket open(int port) {
     try {
       ServerSocket opened = new ServerSocket(port, 1024, InetAddress.getLoopbackAddress());
-      doorman = FakeServer.inBackground(() -> welcome(opened));
+      acceptor = FakeServer.inBackground(() -> accept(opened));
       return opened;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
-  private void welcome(ServerSocket opened) throws IOException {
+  private void accept(ServerSocket opened) throws IOException {
     while (true) {
       ProxiedConnection connection = new ProxiedConnection(this, opened.accept());
       connections.add(connection);

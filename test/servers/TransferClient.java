@@ -17,7 +17,7 @@ import org.jdbi.v3.core.Jdbi;
 
 /**
  * Makes transfers within the tests' JVM, by the scripts' own connection, statement and loop, and
- * keeps what the loop output. TwinTest holds that both scripts have the same.
+ * keeps what the loop reported. TwinTest holds that both scripts have the same.
  */
 final class TransferClient implements AutoCloseable {
 
@@ -110,13 +110,13 @@ final class TransferClient implements AutoCloseable {
    * All that was reported as moved is in the ledger, nothing else is, and each account shows it.
    */
   static void assertExact(Bank bank, Map<Long, Long> atFirst, TransferClient... clients) {
-    Map<UUID, Long> output = new TreeMap<>();
+    Map<UUID, Long> reported = new TreeMap<>();
     for (TransferClient client : clients) {
-      output.putAll(client.made);
+      reported.putAll(client.made);
     }
     Map<UUID, Long> ledger =
         bank.ledger().stream().collect(Collectors.toMap(Bank.Entry::id, Bank.Entry::amount));
-    assertEquals(new TreeMap<>(ledger), output);
+    assertEquals(new TreeMap<>(ledger), reported);
     bank.assertExact(atFirst);
   }
 }

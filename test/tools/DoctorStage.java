@@ -205,7 +205,7 @@ final class DoctorStage implements AutoCloseable {
         while (last.getCause() != null) {
           last = last.getCause();
         }
-        return Objects.toString(last.getMessage(), "the server hung up");
+        return Objects.toString(last.getMessage(), "the server closed the connection");
       }
     }
 

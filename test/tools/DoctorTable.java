@@ -117,7 +117,7 @@ final class DoctorTable {
             .names(
                 "protocol",
                 "localhost:{port} accepts connections, and says nothing: Read timed out")
-            .advises("Look at the server: it hangs, or it is no database.")
+            .advises("Look at the server: it hangs, or it is not a database.")
             .row(
                 "… timed out",
                 "Something listens there, and does not answer.",

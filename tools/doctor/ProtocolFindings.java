@@ -45,7 +45,7 @@ final class ProtocolFindings {
     }
     if (problem.contains("timed out")) {
       String seen = host + " accepts connections, and says nothing: " + problem;
-      String advice = "Look at the server: it hangs, or it is no database.";
+      String advice = "Look at the server: it hangs, or it is not a database.";
       return finding(seen, advice);
     }
     String seen = host + " closes each connection" + (problem.isEmpty() ? "" : ": " + problem);

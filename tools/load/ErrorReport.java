@@ -49,7 +49,9 @@ record ErrorReport(int status, List<String> lines) {
     boolean isConnecting = status == 5 && !(e instanceof LoadException) && settings != null;
     lines.add(
         "error: "
-            + (isConnecting ? "cannot connect to " + place(settings) + ": " : "")
+            + (isConnecting
+                ? "cannot connect to " + shortened(BankSecure.place(settings)) + ": "
+                : "")
             + reason(e));
     if (e instanceof LoadException failure && !failure.advice.isEmpty()) {
       lines.add(failure.advice);
@@ -97,22 +99,11 @@ record ErrorReport(int status, List<String> lines) {
         : message.substring(0, LONGEST_MESSAGE) + " ...";
   }
 
-  private static String place(Properties settings) {
-    String place =
-        "%s:%s, database %s, user %s"
-            .formatted(
-                settings.get("PGHOST"),
-                settings.get("PGPORT"),
-                settings.get("PGDBNAME"),
-                settings.get("user"));
-    return shortened(BankSecure.printable(place));
-  }
-
   /** The command that creates the user and the database of the URL, which run on all releases. */
   private static String createBank(Properties settings) {
     boolean isInsecure = settings.getProperty("sslmode", "").equals("disable");
-    String user = quoted(settings.getProperty("user"));
-    String database = quoted(settings.getProperty("PGDBNAME"));
+    String user = BankSecure.quoted(settings.getProperty("user"));
+    String database = BankSecure.quoted(settings.getProperty("PGDBNAME"));
     String address = firstOf(settings, "PGHOST") + ":" + firstOf(settings, "PGPORT");
     return BankSecure.printable(
         "cockroach sql %s --host=%s --execute='CREATE USER IF NOT EXISTS %s;"
@@ -123,10 +114,5 @@ record ErrorReport(int status, List<String> lines) {
 
   private static String firstOf(Properties settings, String name) {
     return settings.getProperty(name).split(",")[0];
-  }
-
-  /** A name as SQL inside single quotes takes it. */
-  private static String quoted(String name) {
-    return name.matches("[a-z_][a-z0-9_]*") ? name : '"' + name.replaceAll("[\"']", "") + '"';
   }
 }

@@ -30,6 +30,7 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.logging.LogManager;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jdbi.v3.core.ConnectionException;
 import org.jdbi.v3.core.Handle;
@@ -552,12 +553,17 @@ public final class BankInsecure implements Callable<Integer> {
 
   static String place(Properties settings) {
     return printable(
-        "%s:%s, database %s, user %s"
-            .formatted(
-                settings.get("PGHOST"),
-                settings.get("PGPORT"),
-                settings.get("PGDBNAME"),
-                settings.get("user")));
+        "%s, database %s, user %s"
+            .formatted(hosts(settings), settings.get("PGDBNAME"), settings.get("user")));
+  }
+
+  /** The hosts with their ports, which pgjdbc keeps in two lists. */
+  static String hosts(Properties settings) {
+    String[] hosts = settings.getProperty("PGHOST").split(",");
+    String[] ports = settings.getProperty("PGPORT").split(",");
+    return IntStream.range(0, hosts.length)
+        .mapToObj(i -> hosts[i] + ":" + ports[i])
+        .collect(Collectors.joining(", "));
   }
 
   /** The name and version of the database, such as "CockroachDB CCL v26.2.7". */

@@ -53,7 +53,6 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.logging.LogManager;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
@@ -221,21 +220,13 @@ public final class BankLoad implements Callable<Integer> {
     settings = BankSecure.settings(url);
     settings.replace("ApplicationName", "BankSecure", "BankLoad");
     boolean encrypted = !settings.getProperty("sslmode", "").equals("disable");
-    result.put("hosts", hosts());
+    result.put("hosts", BankSecure.hosts(settings));
     result.put("database", settings.get("PGDBNAME"));
     result.put("user", settings.get("user"));
     result.put("encrypted", encrypted);
     jdbi = encrypted ? BankSecure.connect(settings, certsDir) : BankInsecure.connect(settings);
     // Without this, JDBI looks through each statement for templates, each time.
     jdbi.configure(SqlStatements.class, all -> all.setTemplateEngine(TemplateEngine.NOP));
-  }
-
-  private String hosts() {
-    String[] hosts = settings.getProperty("PGHOST").split(",");
-    String[] ports = settings.getProperty("PGPORT").split(",");
-    return IntStream.range(0, hosts.length)
-        .mapToObj(i -> hosts[i] + ":" + ports[i])
-        .collect(Collectors.joining(", "));
   }
 
   private BankSecure.Session session(int timeout, Consumer<BankSecure.Retry> onRetry) {

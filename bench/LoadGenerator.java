@@ -1,5 +1,6 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
 //SOURCES Contender.java
+//SOURCES LoadOptions.java
 //SOURCES Measurement.java
 //SOURCES Transfers.java
 
@@ -17,6 +18,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.LongStream;
 import picocli.CommandLine;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
@@ -32,20 +34,7 @@ final class LoadGenerator implements Callable<Integer> {
   @Option(names = "--statement")
   private Path statement;
 
-  @Option(names = "--ports", required = true, split = ",")
-  private List<Integer> ports;
-
-  @Option(names = "--accounts", required = true)
-  private int accounts;
-
-  @Option(names = "--workers", required = true)
-  private int workers;
-
-  @Option(names = "--warm-up", required = true)
-  private double warmUpSeconds;
-
-  @Option(names = "--seconds", required = true)
-  private double seconds;
+  @Mixin private LoadOptions options;
 
   private final List<Transfers> connected = new ArrayList<>();
 
@@ -66,18 +55,18 @@ final class LoadGenerator implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    for (int worker = 0; worker < workers; worker++) {
-      int port = ports.get(worker % ports.size());
+    for (int worker = 0; worker < options.workers; worker++) {
+      int port = options.ports.get(worker % options.ports.size());
       String url = "postgresql://maxroach@localhost:" + port + "/bank";
       connected.add(Transfers.connect(contender, statement, url));
     }
-    ExecutorService threads = Executors.newFixedThreadPool(workers);
+    ExecutorService threads = Executors.newFixedThreadPool(options.workers);
     BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
     while (in.readLine() != null) {
-      measure(threads, warmUpSeconds);
+      measure(threads, options.warmUpSeconds);
       System.out.println("ready");
       in.readLine();
-      System.out.println(measure(threads, seconds).line());
+      System.out.println(measure(threads, options.seconds).line());
     }
     threads.shutdown();
     return 0;
@@ -110,8 +99,8 @@ final class LoadGenerator implements Callable<Integer> {
     LongStream.Builder latencies = LongStream.builder();
     long failedAttempts = 0;
     while (System.nanoTime() < end) {
-      int source = random.nextInt(accounts);
-      int target = (source + 1 + random.nextInt(accounts - 1)) % accounts;
+      int source = random.nextInt(options.accounts);
+      int target = (source + 1 + random.nextInt(options.accounts - 1)) % options.accounts;
       long before = System.nanoTime();
       failedAttempts += transfers.transfer(accountId(source), accountId(target));
       latencies.add(System.nanoTime() - before);

@@ -1,5 +1,6 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
 //SOURCES LoadGenerator.java
+//SOURCES LoadOptions.java
 //SOURCES Measurement.java
 
 import java.io.BufferedReader;
@@ -15,25 +16,12 @@ import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Mixin;
 
 /** PostgreSQL's own load generator with the samples' statement, in whole seconds. */
 final class Pgbench implements Callable<Integer> {
 
-  @Option(names = "--ports", required = true)
-  private int port;
-
-  @Option(names = "--accounts", required = true)
-  private int accounts;
-
-  @Option(names = "--workers", required = true)
-  private int workers;
-
-  @Option(names = "--warm-up", required = true)
-  private double warmUpSeconds;
-
-  @Option(names = "--seconds", required = true)
-  private double seconds;
+  @Mixin private LoadOptions options;
 
   private TemporaryDirectory directory;
 
@@ -48,10 +36,10 @@ final class Pgbench implements Callable<Integer> {
       directory = created;
       Files.writeString(directory.path().resolve("transfer.sql"), script());
       while (in.readLine() != null) {
-        measure(warmUpSeconds);
+        measure(options.warmUpSeconds);
         System.out.println("ready");
         in.readLine();
-        System.out.println(measure(seconds).line());
+        System.out.println(measure(options.seconds).line());
       }
     }
     return 0;
@@ -66,7 +54,7 @@ final class Pgbench implements Callable<Integer> {
     \\set target (:other + 1) * 1000000007
     %2$s;
     """
-        .formatted(accounts, statement.replace(":id", "gen_random_uuid()"));
+        .formatted(options.accounts, statement.replace(":id", "gen_random_uuid()"));
   }
 
   /** The text block in the method transfer. */
@@ -85,12 +73,14 @@ final class Pgbench implements Callable<Integer> {
     String pgbench =
         String.join(
             " ",
-            "pgbench --no-vacuum --protocol=prepared --max-tries=0 --client=" + workers,
-            "--jobs=" + Math.min(workers, Runtime.getRuntime().availableProcessors()),
+            "pgbench --no-vacuum --protocol=prepared --max-tries=0 --client=" + options.workers,
+            "--jobs=" + Math.min(options.workers, Runtime.getRuntime().availableProcessors()),
             "--time=" + Math.max(1, Math.round(seconds)),
             "--log --log-prefix=" + log.resolve("log"),
             "--file=" + directory.path().resolve("transfer.sql"),
-            "\"host=localhost port=" + port + " dbname=bank user=maxroach sslmode=disable",
+            "\"host=localhost port="
+                + options.ports.get(0)
+                + " dbname=bank user=maxroach sslmode=disable",
             "options='-c default_transaction_isolation=serializable'\"");
     Path out = log.resolve("out");
     // The shell can count the CPU time of a program that has ended; Java cannot. The directory

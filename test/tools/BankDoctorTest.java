@@ -11,11 +11,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
 import java.util.logging.LogManager;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -26,15 +29,32 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(120)
 class BankDoctorTest {
 
+  /** What must reach no terminal: colours, titles, forged lines, text that runs backwards. */
+  private static final String HOSTILE =
+      "gone\033[2J\033]0;title\007\b\r\n✓ login    forged\nAll is well. forged\u009b31m\u0085\u202e"
+          + "\u2066\u200b\u2028✓ forged\u2029\ufeff\udb40\udc41\177\f\013";
+
   private static final Pattern UNPRINTABLE = Pattern.compile("[\\p{C}\\p{Zl}\\p{Zp}&&[^\n]]");
+
+  private static final Pattern SEEN_HERE =
+      Pattern.compile("### `(.*)`\n\n.+\n\n\\*\\*Fix:.+\n\nSeen on the PostgreSQL stand-in");
 
   private static DoctorStage stage;
 
+  /** They run beside all others, because they only wait. */
+  private static List<CompletableFuture<Void>> slowCases;
+
   @BeforeAll
-  static void openStage() throws IOException {
+  static void openStage() throws Exception {
     // As the doctor's own main does.
     LogManager.getLogManager().reset();
-    stage = new DoctorStage();
+    stage = new DoctorStage("cockroach", "jbang");
+    slowCases = new ArrayList<>();
+    for (DoctorCase each : DoctorTable.slow()) {
+      DoctorStage.Scene scene = stage.set(each);
+      slowCases.add(
+          CompletableFuture.runAsync(() -> assertDiagnosed(scene, scene.diagnoseAtHome())));
+    }
   }
 
   @AfterAll
@@ -48,261 +68,228 @@ class BankDoctorTest {
         .map(each -> DynamicTest.dynamicTest(each.name, () -> diagnoseAndFix(each)));
   }
 
-  private static void diagnoseAndFix(DoctorCase each) throws Exception {
-    DoctorStage.Scene scene = stage.set(each);
-    List<String> files = DoctorStage.files(scene.folder);
-    Map<String, List<String>> contents = scene.contents();
-    DoctorStage.Run run = scene.diagnose();
-    assertEquals(files, DoctorStage.files(scene.folder));
-    assertEquals(contents, scene.contents());
-    assertEquals(each.check.equals("URL") ? 2 : 5, run.status(), run::toString);
-    assertHarmless(run);
-    String seen = scene.filledIn(each.seen);
-    String first = run.checks().get(0);
-    assertTrue(
-        first.matches("✗ " + each.check + " +(" + pattern(seen) + ")"),
-        () -> "not " + each.check + " " + seen + "\n" + run.out());
-    if (each.row != null) {
-      String message = "(?s)" + pattern(each.row.message()) + "(\\n.*)?";
-      boolean ofDoctor = each.row.message().startsWith("✗");
-      String said = ofDoctor ? first : scene.scriptSays();
-      assertTrue(said.matches(message), said);
-    }
-    fix(each, scene, run);
+  @Test
+  void waitsForNoHostLongerThanTenSeconds() {
+    slowCases.forEach(CompletableFuture::join);
   }
 
-  private static void fix(DoctorCase each, DoctorStage.Scene scene, DoctorStage.Run run)
-      throws Exception {
-    String line = run.command();
-    String expected = scene.filledIn(each.fix);
-    if (each.isFixedByShell()) {
-      assertTrue(line.matches(pattern(expected)), () -> "not " + expected + "\n" + run.out());
-    } else {
-      assertTrue(
-          run.advice().matches(pattern(expected)), () -> "not " + expected + "\n" + run.out());
+  @Test
+  void aKeyThatItsOwnerMayNotRead() throws Exception {
+    boolean isRoot = System.getProperty("user.name").equals("root");
+    Assumptions.assumeFalse(isRoot, "root may read all files");
+    diagnoseAndFix(
+        new DoctorCase("a key that its owner may not read")
+            .after("chmod 200 certs/client.maxroach.key")
+            .names("key", "…key is not to be read by this user")
+            .fixedBy("chmod 600 {folder}/certs/client.maxroach.key"));
+  }
+
+  private static void diagnoseAndFix(DoctorCase each) throws Exception {
+    DoctorStage.Scene scene = stage.set(each);
+    Map<String, String> files = scene.files();
+    DoctorStage.Run run = scene.diagnose();
+    assertEquals(files, scene.files());
+    assertDiagnosed(scene, run);
+    for (int i = 0; i < each.pastes; i++) {
+      assertFalse(run.status() == 0, run::toString);
+      run = scene.paste(run.command(), "");
     }
-    if (each.otherArguments != null) {
-      assertWell(scene.diagnoseOtherwise());
-      return;
+    if (each.pastes > 0) {
+      assertWell(run);
     }
-    if (each.byHand != null) {
-      each.byHand.take(scene.folder, stage);
-      assertWell(scene.diagnose());
-      return;
+  }
+
+  /** It calls a key or a certificate broken if, and only if, BankSecure cannot use it. */
+  @TestFactory
+  Stream<DynamicTest> agreesWithBankSecure() {
+    return DoctorTable.forms().stream()
+        .map(each -> DynamicTest.dynamicTest(each.name, () -> compare(stage.set(each))));
+  }
+
+  private static void compare(DoctorStage.Scene scene) throws Exception {
+    Map<String, String> files = scene.files();
+    DoctorStage.Run run = scene.diagnose();
+    assertEquals(files, scene.files());
+    assertHarmless(run);
+    assertEquals(scene.scriptSays().isEmpty(), run.status() == 0, run::toString);
+    assertTrue(run.out().startsWith("✗ key") || run.out().contains("✓ key"), run::toString);
+    if (run.command().matches("(openssl|cp|keytool) .*")) {
+      boolean setsPassword = run.command().matches("keytool.*|.* -v1 .*");
+      assertWell(scene.paste(run.command(), "geheim\n".repeat(setsPassword ? 3 : 1)));
+      assertTrue(scene.files().entrySet().containsAll(files.entrySet()));
     }
-    if (each.isFixedByShell()) {
-      assertEquals(0, scene.shell(line), line);
-      if (!line.contains("jbang bank-doctor")) {
-        DoctorStage.Run next = scene.diagnose();
-        if (!each.secondFix.isEmpty()) {
-          assertTrue(next.command().matches(pattern(scene.filledIn(each.secondFix))), next.out());
-          assertEquals(0, scene.shell(next.command()));
-          next = scene.diagnose();
-        }
-        assertWell(next);
-      }
+  }
+
+  private static void assertDiagnosed(DoctorStage.Scene scene, DoctorStage.Run run) {
+    DoctorCase played = scene.played;
+    assertEquals(played.check.equals("URL") ? 2 : 5, run.status(), run::toString);
+    assertHarmless(run);
+    String first = run.checks().get(0);
+    String expected = "✗ " + played.check + " +" + pattern(scene.filledIn(played.seen));
+    assertTrue(first.matches(expected), () -> "not " + expected + "\n" + run.out());
+    String advice = scene.filledIn(played.advice);
+    assertTrue(run.advice().matches(pattern(advice)), () -> "not " + advice + "\n" + run.out());
+    if (played.message != null) {
+      String said = played.message.startsWith("✗") ? first : scene.scriptSays();
+      assertTrue(said.matches("(?s)" + pattern(played.message) + "(\\n.*)?"), said);
     }
+  }
+
+  /** The page has the messages that were seen here, and no other. */
+  @Test
+  void pageListsTheMessages() throws IOException {
+    List<String> shown =
+        SEEN_HERE
+            .matcher(Project.read("docs/doctor-table.md"))
+            .results()
+            .map(section -> section.group(1))
+            .sorted()
+            .toList();
+    List<String> provoked =
+        Stream.concat(DoctorTable.all().stream(), DoctorTable.slow().stream())
+            .map(each -> each.message)
+            .filter(Objects::nonNull)
+            .sorted()
+            .toList();
+    assertEquals(provoked, shown);
   }
 
   @Test
   void saysInJsonWhatItPrints() throws Exception {
     List<DoctorCase> all = DoctorTable.all();
-    for (int i = 0; i < all.size(); i += 9) {
-      DoctorCase each = all.get(i);
-      DoctorStage.Scene scene = stage.set(each);
+    for (int i = 0; i < all.size(); i += 16) {
+      DoctorStage.Scene scene = stage.set(all.get(i));
       assertEqualFacts(scene.diagnose(), scene.diagnose("--json"));
     }
   }
 
   @Test
-  void wellIsOneScreenAndHasTheCommand() throws Exception {
+  void wellIsTheSamplesCommand() throws Exception {
     DoctorStage.Scene scene = stage.set(new DoctorCase("well"));
     DoctorStage.Run run = scene.diagnose();
     assertWell(run);
-    String url = scene.filledIn("postgresql://maxroach@localhost:{port}/bank");
-    String well = "jbang BankSecure.java --url=" + url + " --certs-dir=" + scene.folder + "/certs";
-    assertEquals(well, run.command());
+    String url = scene.filledIn("postgresql://maxroach@localhost:{port}/{database}");
+    String folder = scene.folder + "/certs";
+    assertEquals("jbang BankSecure.java --url=" + url + " --certs-dir=" + folder, run.command());
     assertTrue(run.out().contains(" jdbc:" + url.replace("maxroach@", "") + "\n"), run.out());
-    assertTrue(run.out().contains(" sslrootcert=" + scene.folder), run.out());
+    assertTrue(run.out().contains(" sslrootcert=" + folder), run.out());
     assertEqualFacts(run, scene.diagnose("--json"));
-    DoctorStage.Scene insecure =
-        stage.set(new DoctorCase("well, insecure").at(DoctorCase.Place.INSECURE));
-    assertEquals(
-        insecure.filledIn(
-            "jbang BankInsecure.java --url=postgresql://maxroach@localhost:{port}/bank"),
-        insecure.diagnose().command());
+    Map<String, String> variables = Map.of("DATABASE_URL", url, "COCKROACH_CERTS_DIR", folder);
+    assertWell(DoctorStage.doctor(variables, false));
+  }
+
+  /** It creates no tables to see whether it may. */
+  @Test
+  void changesNoDatabase() throws Exception {
+    Bank bank = Bank.create(SharedServers.insecure());
+    String url = bank.url().replaceFirst("\\?.*", "");
+    DoctorStage.Run run = stage.doctor("--url=" + url);
+    assertWell(run);
+    assertEquals("jbang BankInsecure.java --url=" + url, run.command());
+    String tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assertEquals("0", bank.ask(h -> h.createQuery(tables).mapTo(String.class).one()));
   }
 
   /** As a user runs it: with its own main, by the variables, in its folder. */
   @Test
   void runsAsAProgram() throws Exception {
     DoctorStage.Scene scene = stage.set(new DoctorCase("a program"));
-    String url = scene.filledIn("postgresql://maxroach@localhost:{port}/bank");
     Path temporary = Files.createDirectory(scene.folder.resolve("tmp"));
-    Script program =
+    Map<String, String> files = scene.files();
+    Script.Result well =
         Script.of("BankDoctor")
             .workingDirectory(scene.folder)
             .home(scene.folder.resolve("home"))
-            .environment("DATABASE_URL", url)
+            .environment(
+                "DATABASE_URL", scene.filledIn("postgresql://maxroach@localhost:{port}/{database}"))
             .environment("LC_ALL", "C")
-            .javaOption("-Djava.io.tmpdir=" + temporary);
-    List<String> files = DoctorStage.files(scene.folder);
-    Script.Result well = program.run();
+            .javaOption("-Djava.io.tmpdir=" + temporary)
+            .run();
     assertEquals(0, well.status(), well::toString);
     assertEquals("", well.err());
     assertTrue(well.out().lines().count() <= 24, well.out());
     assertTrue(well.out().lines().allMatch(line -> line.length() <= 80), well.out());
     assertTrue(well.out().endsWith("\njbang BankSecure.java\n"), well.out());
     assertTrue(well.out().contains("✓ key       certs/client.maxroach.key"), well.out());
-    assertEquals(files, DoctorStage.files(scene.folder));
-    Script.Result elsewhere = program.environment("COCKROACH_CERTS_DIR", "nowhere").run();
-    assertEquals(5, elsewhere.status(), elsewhere::toString);
-    assertTrue(elsewhere.out().contains("✗ server"), elsewhere.out());
-    String fix = "\njbang bank-doctor --url=" + url + " --certs-dir=certs\n";
-    assertTrue(elsewhere.out().contains(fix), elsewhere.out());
+    assertEquals(files, scene.files());
   }
 
   /** The URL's own password gets into no line, and PGPASSWORD takes its place. */
   @Test
   void leavesAnUncodedPasswordToTheEnvironment() throws Exception {
+    String login = "postgresql://clerk:" + ErrorForm.PASSWORD;
     DoctorStage.Scene scene =
         stage.set(
-            new DoctorCase(
-                    "an uncoded password",
-                    "--url=postgresql://maxroach:"
-                        + DoctorStage.PASSWORD
-                        + "@localhost:{port}/bank",
-                    "--certs-dir={folder}/certs")
-                .at(DoctorCase.Place.WITH_PASSWORD)
-                .without("certs/client.maxroach.crt", "certs/client.maxroach.key"));
+            new DoctorCase("an uncoded password").url(login + "@localhost:{port}/{database}"));
     DoctorStage.Run run = scene.diagnose();
     assertEquals(2, run.status(), run::toString);
     assertHarmless(run);
-    String url = run.command().replaceAll("jbang bank-doctor --url=| --certs-dir=.*", "");
+    String[] words = run.command().split(" ");
+    assertEquals("jbang bank-doctor", words[0] + " " + words[1]);
     Script.Result fixed =
-        Script.of("BankDoctor", "--url=" + url, "--certs-dir=" + scene.folder + "/certs")
-            .environment("PGPASSWORD", DoctorStage.PASSWORD)
+        Script.of("BankDoctor", words[2], words[3])
+            .environment("PGPASSWORD", ErrorForm.PASSWORD)
             .run();
     assertEquals(0, fixed.status(), fixed::toString);
     assertFalse(fixed.out().contains("geheim"), fixed.out());
   }
 
   @TestFactory
-  Stream<DynamicTest> hostileWords() throws Exception {
-    String hostile = DoctorTable.HOSTILE;
-    Script.assumeThatJavaHandsOn(hostile);
-    byte[] refusal = FakeDatabase.complaint('E', "28000", hostile);
-    List<DoctorCase> cases =
-        List.of(
-            new DoctorCase(
-                "of a server that refuses", "--url=postgresql://localhost:{fakeDatabase}/bank"),
-            new DoctorCase("in the version")
+  Stream<DynamicTest> hostileWords() {
+    Script.assumeThatJavaHandsOn(HOSTILE);
+    String user = "\033[2J\\0A✓ forged\u202e";
+    String path = "%1B%5B31m%0A%E2%9C%93%20forged";
+    return Stream.of(
+            new DoctorCase("of a host").at(DoctorTable.answering(HOSTILE)),
+            new DoctorCase("of a server that refuses")
+                .at(DoctorTable.answering("E\0\0\1\0C28000\0M" + HOSTILE + "\0\0")),
+            new DoctorCase("in the version and a column")
                 .database(
                     "CREATE FUNCTION public.version() RETURNS TEXT LANGUAGE sql AS $$ SELECT '"
-                        + hostile
+                        + HOSTILE
                         + "' $$",
-                    "ALTER DATABASE {database} SET search_path = public, pg_catalog"),
-            new DoctorCase("in a column")
-                .database(
+                    "ALTER DATABASE {database} SET search_path = public, pg_catalog",
                     "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8, \""
-                        + hostile
+                        + HOSTILE
                         + "\" INT NOT NULL)",
                     "GRANT ALL ON accounts TO maxroach"),
-            new DoctorCase(
-                    "in the URL",
-                    "--url=postgresql://%1B%5B31m%0A%E2%9C%93%20forged@localhost:{port}/bank")
-                .at(DoctorCase.Place.INSECURE),
-            new DoctorCase(
-                    "in the database's name",
-                    "--url=postgresql://localhost:{port}/%1B%5B31m%0A%E2%9C%93%20forged")
-                .at(DoctorCase.Place.INSECURE),
-            new DoctorCase(
-                "in an option", "--url=\033[31m\n✓ forged", "--certs-dir=\033[31m\n✓ forged"),
+            new DoctorCase("in the URL")
+                .at(DoctorCase.Place.INSECURE)
+                .url("postgresql://" + path + "@localhost:{port}/" + path),
+            new DoctorCase("in an option").url("\033[31m\n✓ forged").certsDir("\033[31m\n✓ forged"),
             new DoctorCase("in an authority's name")
-                .certs(
-                    (certs, ca) ->
-                        new Certificates("CN=\033[2J\\0A✓ forged\u202e").writeAuthority(certs)),
+                .issuing((certs, ca) -> new Certificates("CN=" + user).writeAuthority(certs)),
             new DoctorCase("in a user's name")
-                .certs((certs, ca) -> forge(certs, ca.client("\033[2J\\0A✓ forged\u202e"))),
+                .issuing((certs, ca) -> ca.client(user).write(certs))
+                .after("cd certs; for i in crt key; do mv *forged*.$i client.maxroach.$i; done"),
             new DoctorCase("in a server's names")
-                .showing(leaf -> leaf, "\033[2J\n✓ forged", "$(touch forged)", "db.example.com"));
-    try (FakeDatabase fakeDatabase = FakeDatabase.answering(refusal, new byte[0])) {
-      List<DynamicTest> tests = new ArrayList<>();
-      for (DoctorCase each : cases) {
-        each.arguments.replaceAll(
-            a -> a.replace("{fakeDatabase}", Integer.toString(fakeDatabase.port())));
-        for (String[] option : new String[][] {{}, {"--json"}}) {
-          DoctorStage.Run run = stage.set(each).diagnose(option);
-          tests.add(DynamicTest.dynamicTest(each.name, () -> assertHarmless(run)));
-        }
-      }
-      return tests.stream();
-    }
+                .showing(ca -> ca.node("\033[2J\n✓ forged", "$(touch forged)", "db.example.com")))
+        .map(each -> DynamicTest.dynamicTest(each.name, () -> assertHarmless(each)));
   }
 
-  private static void forge(Path certs, Certificates.Leaf leaf) throws IOException {
-    Path other = Files.createDirectory(certs.resolveSibling("other"));
-    leaf.write(other);
-    try (Stream<Path> files = Files.list(other)) {
-      for (Path file : files.toList()) {
-        String name = file.toString().endsWith(".crt") ? "crt" : "key";
-        Files.write(certs.resolve("client.maxroach." + name), Files.readAllBytes(file));
-      }
-    }
+  private static void assertHarmless(DoctorCase each) throws Exception {
+    DoctorStage.Scene scene = stage.set(each);
+    assertHarmless(scene.diagnose());
+    assertHarmless(scene.diagnose("--json"));
   }
 
   /** Without a cockroach on the PATH, a suggestion needs nothing but this collection. */
   @Test
-  void suggestsLocalClusterWithoutCockroach() throws Exception {
-    Map<String, String> path = Map.of("PATH", "/nowhere");
+  void suggestsLocalClusterInColors() throws Exception {
     int port = Server.freePort();
     String url = "--url=postgresql://localhost:" + port + "/bank?sslmode=disable";
-    DoctorStage.Run run = DoctorStage.doctor(path, false, url);
-    assertEquals("jbang local-cluster --port=" + port, run.command());
-  }
-
-  @Test
-  void colorsATerminal() throws Exception {
-    String url = "--url=postgresql://localhost:" + Server.freePort() + "/bank?sslmode=disable";
-    String escape = "\033[";
-    assertTrue(DoctorStage.doctor(Map.of("TERM", "xterm"), true, url).out().contains(escape));
+    Map<String, String> terminal = Map.of("TERM", "xterm", "PATH", "/nowhere");
+    String colored = DoctorStage.doctor(terminal, true, url).out();
+    String command = "\033[1mjbang local-cluster --port=" + port + "\033[0m";
+    assertTrue(colored.contains(command), colored);
     Map<String, String> without = Map.of("TERM", "xterm", "NO_COLOR", "1");
-    assertFalse(DoctorStage.doctor(without, true, url).out().contains(escape));
-    assertFalse(DoctorStage.doctor(Map.of("TERM", "xterm"), false, url).out().contains(escape));
-  }
-
-  @Test
-  void printsNoPasswordAndKeepsAllOtherParameters() throws Exception {
-    String hosts = "localhost:" + Server.freePort();
-    String parameters = "?PASSWORD=geheim1&Password=geheim2&application_name=a%20b&sslmode=require";
-    DoctorStage.Run run = stage.doctor("--url=postgresql://u:geheim3@" + hosts + "/b" + parameters);
-    assertHarmless(run);
-    String expected = "--url='postgresql://u@" + hosts + "/b?application_name=a%20b&sslmode=";
-    assertTrue(run.command().contains(expected + "verify-full'"), run::toString);
-    run = stage.doctor("--url=postgresql://" + hosts + "/b?sslpassword=geheim&sslmode=require");
-    assertHarmless(run);
-    assertTrue(run.command().contains("sslpassword='\"$SSLPASSWORD\"'&sslmode="), run::toString);
-  }
-
-  /** A shell replaces no variable in single quotes, and PowerShell none of cmd's. */
-  @Test
-  void namesAVariableThatTheShellDidNotReplace() {
-    for (String variable : List.of("$HOME", "${HOME}", "%APPDATA%")) {
-      String url = "--url=postgresql://localhost/bank?sslrootcert=" + variable + "/certs/ca.crt";
-      Map<String, String> environment = Map.of("HOME", "/home/u", "APPDATA", "/home/u");
-      DoctorStage.Run run = DoctorStage.doctor(environment, false, url);
-      assertEquals(2, run.status(), run::toString);
-      assertTrue(run.checks().get(0).contains("did not replace " + variable), run::toString);
-      assertTrue(run.command().contains("sslrootcert=/home/u/certs/ca.crt"), run::toString);
-    }
+    assertHarmless(DoctorStage.doctor(without, true, url));
+    assertHarmless(DoctorStage.doctor(terminal, false, url));
   }
 
   @Test
   void refusesAWrongCommandLine() {
-    for (String[] wrong :
-        new String[][] {
-          {"--urll=postgresql://u:geheim@h"}, {"postgresql://u:geheim@h"}, {"--url"}
-        }) {
+    for (String wrong : List.of("--urll=postgresql://u:geheim@h", "postgresql://u:geheim@h")) {
       DoctorStage.Run run = stage.doctor(wrong);
       assertEquals(2, run.status(), run::toString);
       assertTrue(run.out().isEmpty() && run.err().startsWith("error: "), run::toString);
@@ -313,47 +300,28 @@ class BankDoctorTest {
     assertTrue(help.out().lines().allMatch(line -> line.length() <= 80), help.out());
   }
 
-  @Test
-  void pageShowsTheTable() throws IOException {
-    String page = DoctorTable.page();
-    String shown = Files.readString(Project.root().resolve("docs/doctor-table.md"));
-    assertEquals(page, shown, () -> "docs/doctor-table.md must be this:\n" + page);
-  }
-
   private static void assertEqualFacts(DoctorStage.Run text, DoctorStage.Run json) {
     assertEquals(text.status(), json.status());
     assertHarmless(json);
     JsonObject all = JsonParser.parseString(json.out()).getAsJsonObject();
-    List<String> lines = new ArrayList<>();
-    for (JsonElement each : all.getAsJsonArray("checks")) {
-      JsonObject check = each.getAsJsonObject();
-      String mark = Map.of("passed", "✓", "broken", "✗").get(text(check, "result"));
-      if (mark != null) {
-        lines.add("%s %-9s %s".formatted(mark, text(check, "check"), text(check, "seen")));
-      }
-    }
-    assertEquals(
-        text.checks().stream()
-            .filter(line -> line.matches("[✓✗] .*"))
-            .map(line -> line.replaceFirst("^(✓ URL +\\S+) jdbc:.*", "$1"))
-            .map(BankDoctorTest::timeless)
-            .sorted()
-            .toList(),
-        lines.stream().map(BankDoctorTest::timeless).sorted().toList());
     assertEquals(text.status() == 0, all.get("well").getAsBoolean());
     assertTrue(text.out().replaceAll("\\s+", " ").contains(text(all, "advice")), text.out());
     assertTrue(text.out().contains(text(all, "command")), text.out());
+    Map<String, String> marks = Map.of("passed", "✓", "broken", "✗");
+    for (JsonElement each : all.getAsJsonArray("checks")) {
+      JsonObject check = each.getAsJsonObject();
+      String mark = marks.get(text(check, "result"));
+      String line = mark + " " + text(check, "check") + " " + text(check, "seen");
+      assertTrue(mark == null || timeless(text.out()).contains(timeless(line)), text.out());
+    }
   }
 
   private static String text(JsonObject object, String name) {
     return object.get(name).isJsonNull() ? "" : object.get(name).getAsString();
   }
 
-  private static String timeless(String line) {
-    return line.replaceAll("-?[\\d.,]+ ms|T\\d\\d:\\d\\d:\\d\\dZ", "…")
-        .replaceAll("bank_\\d+", "…")
-        // A server that refuses a certificate may close the connection before it says why.
-        .replaceAll("; (Received fatal alert: \\w+|Broken pipe|Connection reset)", "; …");
+  private static String timeless(String text) {
+    return text.replaceAll("-?[\\d.,:]+", "0").replaceAll("\\s+", " ");
   }
 
   private static void assertWell(DoctorStage.Run run) {
@@ -375,12 +343,6 @@ class BankDoctorTest {
   }
 
   private static String pattern(String text) {
-    return Stream.of(text.split("\\|", -1))
-        .map(
-            part ->
-                Stream.of(part.split("…", -1))
-                    .map(Pattern::quote)
-                    .collect(Collectors.joining(".*")))
-        .collect(Collectors.joining("|", "(?:", ")"));
+    return Stream.of(text.split("…", -1)).map(Pattern::quote).collect(Collectors.joining(".*"));
   }
 }

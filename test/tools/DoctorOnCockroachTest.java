@@ -6,124 +6,126 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
-/** The doctor knows what CockroachDB says; skipped if there is no {@code cockroach}. */
+/**
+ * The doctor knows what CockroachDB says, and what fixes it is pasted as it is, with the real
+ * cockroach; skipped if there is none.
+ */
 @Timeout(180)
 class DoctorOnCockroachTest {
 
-  private static Cockroach secure;
-  private static Cockroach insecure;
+  private static Server secure;
+  private static Server insecure;
   private static DoctorStage stage;
+
+  @TempDir private Path folder;
 
   @BeforeAll
   static void start() throws IOException {
-    secure = Cockroach.start(true);
-    insecure = Cockroach.start(false);
-    stage = new DoctorStage();
-    secure
-        .asSuperuser("bank")
-        .useHandle(
-            root -> {
-              root.execute("CREATE USER paula WITH PASSWORD 'geheim1'");
-              root.execute("CREATE USER nora WITH NOLOGIN PASSWORD 'geheim1'");
-              root.execute("CREATE USER ed WITH PASSWORD 'geheim1' VALID UNTIL '2020-01-01'");
-              root.execute("GRANT ALL ON DATABASE bank TO paula, nora, ed");
-            });
+    secure = ServerKind.COCKROACHDB_SECURE.shared();
+    insecure = ServerKind.COCKROACHDB_INSECURE.shared();
+    stage = new DoctorStage("jbang");
+    Bank.of(secure)
+        .execute(
+            "CREATE USER paula WITH PASSWORD 'geheim1'",
+            "CREATE USER nora WITH NOLOGIN PASSWORD 'geheim1'",
+            "CREATE USER ed WITH PASSWORD 'geheim1' VALID UNTIL '2020-01-01'",
+            "GRANT ALL ON DATABASE bank TO paula, nora, ed");
   }
 
   @AfterAll
   static void stop() {
-    for (AutoCloseable each : new AutoCloseable[] {secure, insecure, stage}) {
-      try {
-        if (each != null) {
-          each.close();
-        }
-      } catch (Exception e) {
-        throw new IllegalStateException(e);
-      }
+    if (stage != null) {
+      stage.close();
     }
   }
 
   @Test
   void isWell() {
-    for (String url : new String[] {of("maxroach"), of("paula:geheim1")}) {
-      assertWell(onSecure(url));
+    for (String login : List.of("maxroach", "paula:geheim1")) {
+      assertWell(onSecure(of(login)));
     }
     assertWell(stage.doctor("--url=" + insecure.url()));
   }
 
   private static void assertWell(DoctorStage.Run run) {
     assertEquals(0, run.status(), run::toString);
-    assertTrue(run.out().lines().count() <= 24 + 12, run.out());
     assertTrue(run.out().contains("✓ isolation serializable"), run.out());
   }
 
   @Test
   void knowsTheMessagesOfALogin() {
     String limit = of("paula:geheim1") + "?scramMaxIterations=100000";
-    assertBroken(onSecure(limit), "login", "SCRAM PBKDF2 iterations", "scramMaxIterations=1000000");
+    onSecure(limit).assertBroken("login", "SCRAM PBKDF2 iterations", "scramMaxIterations=1000000");
     String password = "password authentication failed";
-    assertBroken(onSecure(of("paula:wrong")), "login", password, "Correct the password");
-    assertBroken(onSecure(of("ed:geheim1")), "login", password, "VALID UNTIL");
-    assertBroken(onSecure(of("nobody:x")), "login", password, "the user is missing");
-    assertBroken(onSecure(of("nora:geheim1")), "login", "login privilege", "WITH LOGIN");
-    assertBroken(onSecure(of("paula")), "client", "no password", "PGPASSWORD");
+    onSecure(of("paula:wrong")).assertBroken("login", password, "Correct the password");
+    onSecure(of("ed:geheim1")).assertBroken("login", password, "VALID UNTIL");
+    onSecure(of("nobody:x")).assertBroken("login", password, "the user is missing");
+    onSecure(of("paula")).assertBroken("client", "no password", "PGPASSWORD");
     String plain = of("maxroach") + "?sslmode=disable";
-    assertBroken(onSecure(plain), "protocol", "running secure mode", "sslmode=verify-full");
-    String other = of("maxroach").replace("/bank", "/no_such");
-    assertBroken(onSecure(other), "database", "does not exist", "CREATE DATABASE IF NOT EXISTS");
+    onSecure(plain).assertBroken("protocol", "running secure mode", "sslmode=verify-full");
   }
 
   @Test
   void knowsTheMessagesOfCertificates() throws IOException {
-    try (TemporaryDirectory folder = TemporaryDirectory.create("foreign-")) {
-      Certificates foreign = new Certificates();
-      foreign.client("maxroach").write(folder.path());
-      copy("ca.crt", folder, "ca.crt");
-      assertBroken(in(folder), "client", "bad_certificate", "cert create-client");
-      copy("client.root.crt", folder, "client.maxroach.crt");
-      copy("client.root.key", folder, "client.maxroach.key");
-      assertBroken(in(folder), "client", "requested user is maxroach", "cert create-client");
-      foreign.writeAuthority(folder.path());
-      assertBroken(in(folder), "server", "not by that CA", "ca.crt");
-    }
+    Certificates foreign = new Certificates();
+    foreign.client("maxroach").write(folder);
+    copy("ca.crt", "ca.crt");
+    inFolder().assertBroken("client", "bad_certificate", "cert create-client");
+    copy("client.root.crt", "client.maxroach.crt");
+    copy("client.root.key", "client.maxroach.key");
+    inFolder().assertBroken("client", "requested user is maxroach", "cert create-client");
+    foreign.writeAuthority(folder);
+    inFolder().assertBroken("server", "not by that CA", "ca.crt");
   }
 
   @Test
   void knowsTheDbConsole() {
+    String console =
+        "SELECT value FROM crdb_internal.node_runtime_info WHERE component = 'UI' AND field ="
+            + " 'URL'";
     String address =
-        insecure
-            .asSuperuser("bank")
-            .withHandle(
-                root ->
-                    root.select(
-                            "SELECT value FROM crdb_internal.node_runtime_info"
-                                + " WHERE component = 'UI' AND field = 'URL'")
-                        .mapTo(String.class)
-                        .one());
+        Bank.of(insecure).ask(root -> root.createQuery(console).mapTo(String.class).one());
     String url = "--url=postgresql://maxroach@localhost:" + URI.create(address).getPort() + "/bank";
-    assertBroken(stage.doctor(url), "protocol", "speaks HTTP", "26257");
+    stage.doctor(url).assertBroken("protocol", "speaks HTTP", "26257");
   }
 
-  /** The fix is pasted as it is, with the real cockroach. */
   @Test
-  void createsWhatIsMissing() throws Exception {
-    String url = "--url=postgresql://carl@localhost:" + insecure.port() + "/carls?sslmode=disable";
-    DoctorStage.Run run = stage.doctor(url);
-    assertBroken(run, "login", "password authentication failed", "CREATE USER IF NOT EXISTS carl");
-    insecure.shell(run.command());
-    assertEquals(0, stage.doctor(url).status());
+  void fixesLogins() throws Exception {
+    String missing = "postgresql://carl@localhost:" + insecure.port() + "/carls?sslmode=disable";
+    String user = "CREATE USER IF NOT EXISTS carl";
+    assertFixed(stage.doctor("--url=" + missing), "login", "password authentication failed", user);
+    assertWell(stage.doctor("--url=" + missing));
+    String database = of("maxroach").replace("/bank", "/it%27s");
+    assertFixed(onSecure(database), "database", "does not exist", "CREATE DATABASE IF NOT EXISTS");
+    assertWell(onSecure(database));
+    assertFixed(onSecure(of("nora:geheim1")), "login", "login privilege", "WITH LOGIN");
+    assertWell(onSecure(of("nora:geheim1")));
   }
 
-  private static void copy(String file, TemporaryDirectory folder, String name) throws IOException {
-    Path source = secure.certs().resolve(file);
-    Path target = folder.path().resolve(name);
+  @Test
+  void fixesRightsAndTables() throws Exception {
+    Bank bank = Bank.create(insecure);
+    String url = "--url=" + bank.url();
+    bank.execute("CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8)");
+    assertFixed(stage.doctor(url), "rights", "SELECT on TABLE public.accounts", "GRANT ALL");
+    assertWell(stage.doctor(url));
+    bank.execute("ALTER TABLE accounts ADD COLUMN owner STRING NOT NULL");
+    List<String> again =
+        assertFixed(stage.doctor(url), "tables", "a column owner text", "Leave").get(0);
+    assertWell(stage.again(again));
+  }
+
+  private void copy(String file, String name) throws IOException {
+    Path target = folder.resolve(name);
     Files.deleteIfExists(target);
-    Files.copy(source, target, StandardCopyOption.COPY_ATTRIBUTES);
+    Files.copy(secure.certs().resolve(file), target, StandardCopyOption.COPY_ATTRIBUTES);
   }
 
   private static String of(String login) {
@@ -134,14 +136,14 @@ class DoctorOnCockroachTest {
     return stage.doctor("--url=" + url, "--certs-dir=" + secure.certs());
   }
 
-  private static DoctorStage.Run in(TemporaryDirectory folder) {
-    return stage.doctor("--url=" + of("maxroach"), "--certs-dir=" + folder.path());
+  private DoctorStage.Run inFolder() {
+    return stage.doctor("--url=" + of("maxroach"), "--certs-dir=" + folder);
   }
 
-  private static void assertBroken(DoctorStage.Run run, String check, String seen, String advice) {
-    assertEquals(5, run.status(), run::toString);
-    String first = run.checks().get(0);
-    assertTrue(first.startsWith("✗ " + check + " ") && first.contains(seen), run::toString);
-    assertTrue(run.advice().contains(advice), run::toString);
+  /** Pastes the line, and returns how it called jbang. */
+  private List<List<String>> assertFixed(
+      DoctorStage.Run run, String check, String seen, String advice) throws Exception {
+    run.assertBroken(check, seen, advice);
+    return stage.paste(folder, run.command(), "");
   }
 }

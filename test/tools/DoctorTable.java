@@ -1,787 +1,510 @@
-import java.nio.file.Files;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/**
- * The table of broken environments. The doctor is tried on all of them, and those with a row are
- * what {@code docs/doctor-table.md} and the README show, in this order.
- */
+/** The broken environments that the doctor is tried on. */
 final class DoctorTable {
 
-  /** What must reach no terminal: colours, titles, forged lines, text that runs backwards. */
-  static final String HOSTILE =
-      "gone\033[2J\033]0;title\007\b\r\n✓ login    forged\nAll is well. forged\u009b31m\u0085\u202e"
-          + "\u2066\u200b\u2028✓ forged\u2029\ufeff\udb40\udc41\177\f\013";
-
-  private static final String URL = "--url=postgresql://maxroach@localhost:{port}/{database}";
-  private static final String PLAIN = URL + "?sslmode=disable";
+  private static final String URL = "postgresql://maxroach@localhost:{port}/{database}";
   private static final String CERTIFICATE = "certs/client.maxroach.crt";
   private static final String KEY = "certs/client.maxroach.key";
   private static final String AUTHORITY = "certs/ca.crt";
-  private static final String CERT = "…cockroach cert create-client maxroach ";
   private static final String DIRS =
-      "--certs-dir={folder}/certs --ca-key={folder}/my-safe-directory/ca.key";
-  private static final String SQL = "cockroach sql --insecure --host=localhost:{port} …";
-  private static final String SECURE_SQL =
-      "cockroach sql --certs-dir={folder}/certs --host=localhost:{port} …";
-  private static final String AGAIN = "jbang bank-doctor --url=…";
+      " --certs-dir={folder}/certs --ca-key={folder}/my-safe-directory/ca.key";
+  private static final String CREATE_CLIENT = "cockroach cert create-client maxroach" + DIRS;
+  private static final String CORRECT =
+      "Correct the host and the port in the URL: CockroachDB takes SQL on 26257.";
+  private static final String WEB_SERVER =
+      "That is a web server, such as the DB Console on 8080. " + CORRECT;
+  private static final String SQL = "cockroach sql --insecure --host=localhost:{port} ";
+  private static final String SQL_IN = SQL + "--database={database} --execute='";
 
   private static final String ACCOUNTS =
       "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8 NOT NULL CHECK (balance >= 0))";
   private static final String TRANSFERS =
       "CREATE TABLE transfers (id UUID PRIMARY KEY, source INT8 NOT NULL, target INT8 NOT NULL,"
           + " amount INT8 NOT NULL, created_at TIMESTAMPTZ NOT NULL)";
-  private static final String GRANTED = "GRANT ALL ON ALL TABLES IN SCHEMA public TO maxroach";
+  private static final String GRANT = "GRANT ALL ON ALL TABLES IN SCHEMA public TO maxroach";
 
   private DoctorTable() {}
 
-  /** Every case. */
+  /** Every case but those that take seconds. */
   static List<DoctorCase> all() {
     return Stream.of(
-            servers(),
+            hosts(),
             authorities(),
-            servers2(),
+            folders(),
+            servers(),
             clients(),
             keys(),
-            passwords(),
-            users(),
-            rights(),
-            tables(),
+            logins(),
+            rightsAndTables(),
             urls())
         .flatMap(List::stream)
         .toList();
   }
 
-  /** The page: a heading for each message, which a search engine finds, with cause and fix. */
-  static String page() {
-    Map<String, DoctorCase.Row> rows = new LinkedHashMap<>();
-    Stream.concat(all().stream().map(each -> each.row), CockroachMessages.ROWS.stream())
-        .filter(Objects::nonNull)
-        .forEach(row -> rows.putIfAbsent(row.message(), row));
-    return rows.values().stream().map(DoctorTable::section).collect(Collectors.joining("\n"));
+  /** What the doctor has to wait for, each at most ten seconds. */
+  static List<DoctorCase> slow() {
+    return List.of(
+        fake("never answers", DoctorTable::readOn, "accepts connections, and says nothing: …")
+            .advises("Look at the server: it hangs, or it is not a database.")
+            .says("… timed out"),
+        fake("takes forever to shake hands", DoctorTable::shakeHandsSlowly, "was not ready…10 s")
+            .advises("Look at the server, and at what stands between:…"),
+        fake("waits for a request", DoctorTable::answerGet, "speaks HTTP, …: HTTP/1.0 200 OK")
+            .advises(WEB_SERVER));
   }
 
-  private static String section(DoctorCase.Row row) {
-    return "### `%s`\n\n%s\n\n**Fix:** %s\n\n%s\n"
-        .formatted(row.message(), row.cause(), row.fix(), row.seenOn());
+  /** Forms of keys and certificates, which BankSecure can use or not. */
+  static List<DoctorCase> forms() {
+    String der = "openssl pkcs8 -topk8 -outform DER -in $1.key -out k";
+    String pem = "openssl pkcs8 -topk8 -nocrypt -in $1.key -out ";
+    String pbes1 = der + " -v1 PBE-SHA1-3DES -passout pass:geheim";
+    String p12 = "openssl pkcs12 -export -inkey $1.key -in $1.crt -passout pass:geheim -out ";
+    String secret = "&sslpassword=geheim";
+    List<DoctorCase> forms = new ArrayList<>();
+    for (DoctorCase.Issue issue :
+        List.<DoctorCase.Issue>of((certs, ca) -> {}, DoctorTable::issueCurve)) {
+      forms.add(form("k", "cp $1.key k", "").issuing(issue));
+      forms.add(form("k", pem + "k", "").issuing(issue));
+      forms.add(form("k.pem", pem + "k.pem", "").issuing(issue));
+      forms.add(form("k", pem + "k", "&pemKeyAlgorithm=EC").issuing(issue));
+      forms.add(form("k", der + " -nocrypt", "").issuing(issue));
+      forms.add(form("k", pbes1, secret).issuing(issue));
+      forms.add(form("k.p12", p12 + "k.p12 -name user", secret).issuing(issue));
+    }
+    forms.add(form("k", "(echo 'Bag Attributes'; " + pem + "/dev/stdout) >k", ""));
+    forms.add(form("k.der", der + ".der -nocrypt", ""));
+    forms.add(form("k", der + " -v2 aes-256-cbc -passout pass:geheim", secret));
+    forms.add(form("k", pbes1, ""));
+    forms.add(form("k", pbes1, "&sslpassword=wrong"));
+    forms.add(form("k", "openssl pkcs8 -topk8 -in $1.key -passout pass:geheim -out k", ""));
+    forms.add(form("k", "openssl rsa -traditional -outform DER -in $1.key -out k", ""));
+    forms.add(form("k.p12", p12 + "k.p12 -name user", ""));
+    forms.add(form("k.p12", p12 + "k.p12 -name user", "&sslpassword=wrong"));
+    forms.add(form("k.p12", p12 + "k.p12", secret));
+    forms.add(form("k.key", p12 + "k.key -name user", secret));
+    forms.add(form("k", pem + "k && cat ca.crt >>$1.crt", ""));
+    forms.add(
+        form("k", pem + "k && openssl x509 -in $1.crt -outform DER -out c && mv c $1.crt", ""));
+    return forms;
+  }
+
+  /** A form that is made in the folder of certificates from $1.key and $1.crt. */
+  private static DoctorCase form(String key, String made, String parameters) {
+    String files = "?sslrootcert=%1$sca.crt&sslkey=%1$s%2$s&sslcert=%1$sclient.maxroach.crt%3$s";
+    return error(made + " " + parameters)
+        .after("set client.maxroach && cd certs && " + made + " && chmod 600 " + key)
+        .url(URL + files.formatted("{folder}/certs/", key, parameters))
+        .certsDir("/nowhere");
+  }
+
+  private static void issueCurve(Path certs, Certificates authority) throws IOException {
+    authority.client("maxroach").ellipticCurve().write(certs);
+  }
+
+  private static List<DoctorCase> hosts() {
+    return List.of(
+        error("nothing listens")
+            .at(DoctorCase.Place.NOTHING)
+            .plain()
+            .names("host", "localhost:{port}: Connection refused")
+            .advises(
+                "Start the server, or correct the host and the port in the URL: cockroach"
+                    + " start-single-node --insecure --listen-addr=localhost:{port} --background")
+            .says("Connection refused"),
+        error("nothing listens, of a secure cluster")
+            .at(DoctorCase.Place.NOTHING)
+            .names("host", "localhost:{port}: Connection refused")
+            .advises("…--certs-dir={folder}/certs --listen-addr=localhost:{port} --background"),
+        error("one of two hosts is down")
+            .url("postgresql://maxroach@localhost:{port},127.0.0.1:1/{database}")
+            .names("host", "127.0.0.1:1: Connection refused")
+            .advises("Start the server, or correct the host and the port in the URL:…"),
+        error("an unknown host")
+            .url("postgresql://maxroach@no-such-host.invalid:{port}/bank")
+            .names("host", "no-such-host.invalid:{port}: the name is not known")
+            .advises("Correct the host in the URL.")
+            .says("✗ host … the name is not known"),
+        fake("HTTPS", answering("\025\003\001\000\002\002F"), "speaks TLS from the start, …")
+            .advises(WEB_SERVER),
+        fake("a load balancer with nothing behind it", Socket::close, "closes each connection…")
+            .advises("If it is a load balancer, start the nodes behind it.…" + CORRECT),
+        fake("HTTP", answering("HTTP/1.1 400 Bad Request\r\n\r\n"), "speaks HTTP, …: HTTP/1.1 400…")
+            .plain()
+            .advises(WEB_SERVER)
+            .says("Protocol error. …"),
+        fake("SMTP", answering("220 mail"), "is no PostgreSQL or CockroachDB: it says 220 mail")
+            .advises(CORRECT),
+        error("a server without TLS, and a folder of certificates")
+            .at(DoctorCase.Place.INSECURE)
+            .names("protocol", "localhost:{port} has no TLS: that cluster is insecure")
+            .fixedBy("jbang bank-doctor --url='" + URL + "?sslmode=disable'")
+            .says("The server does not support SSL."),
+        error("a server with nothing but TLS")
+            .plain()
+            .names("protocol", "…no encryption…")
+            .advises(
+                "…Ask for encryption: jbang bank-doctor --url='" + URL + "?sslmode=verify-full'")
+            .says("… no encryption"));
+  }
+
+  private static List<DoctorCase> authorities() {
+    return List.of(
+        badAuthority("of another cluster", "server", "… by CN=Cockroach CA, …, and not by that CA")
+            .issuing((certs, ca) -> new Certificates().writeAuthority(certs))
+            .says("Signature does not match."),
+        badAuthority(
+                "none", "CA", "there is no …ca.crt, and Java does not trust CN=Cockroach CA, …")
+            .after("rm " + AUTHORITY)
+            .says("unable to find valid certification path to requested target"),
+        badAuthority("empty", "CA", "…ca.crt cannot be used: it holds no certificate")
+            .after(": >" + AUTHORITY),
+        badAuthority("half", "CA", "…ca.crt cannot be used: …")
+            .after("truncate --size=500 " + AUTHORITY),
+        badAuthority(
+                "Java's", "server", "localhost:{port} has a certificate by …, and not by that CA")
+            .url(URL + "?sslrootcert=system")
+            .fixedBy(
+                "jbang bank-doctor --url='%s?sslrootcert={folder}/%s' --certs-dir={folder}/certs"
+                    .formatted(URL, AUTHORITY)));
+  }
+
+  private static List<DoctorCase> folders() {
+    return Stream.of("{folder}/nowhere", "~/certs", "{folder}/home/certs/ca.crt", "{folder}/home")
+        .map(
+            given ->
+                error(given + " for the folder")
+                    .certsDir(given)
+                    .after("mv certs home")
+                    .names("server", "localhost:{port} has a certificate by …, and not by that CA")
+                    .fixedBy("jbang bank-doctor --url=" + URL + " --certs-dir={folder}/home/certs"))
+        .toList();
   }
 
   private static List<DoctorCase> servers() {
     return List.of(
-        error("nothing listens", PLAIN)
-            .at(DoctorCase.Place.NOTHING)
-            .names("host", "localhost:{port}: Connection refused")
-            .fixedBy(
-                "cockroach start-single-node --insecure --listen-addr=localhost:{port}"
-                    + " --background")
-            .row(
-                "Connection refused",
-                "Nothing listens on that port.",
-                "Start the server, or correct the host and the port. A URL without a port means"
-                    + " 26257."),
-        error("nothing listens, of a secure cluster")
-            .at(DoctorCase.Place.NOTHING)
-            .names("host", "localhost:{port}: Connection refused")
-            .fixedBy(
-                "cockroach start-single-node --certs-dir={folder}/certs"
-                    + " --listen-addr=localhost:{port} --background"),
-        error(
-                "one of two hosts is down",
-                "--url=postgresql://maxroach@localhost:{port},127.0.0.1:1/bank")
-            .names("host", "127.0.0.1:1: Connection refused")
-            .fixedWith("Start the server, or correct the host and the port in the URL:…", URL),
-        error(
-                "one of two hosts is unknown",
-                "--url=postgresql://maxroach@no-such-host.invalid,localhost:{port}/bank")
-            .names("host", "no-such-host.invalid:26257: the name is not known")
-            .fixedWith("Correct the host in the URL.", URL),
-        error(
-                "one of two hosts is no database",
-                "--url=postgresql://maxroach@localhost:{port},localhost:{web}/bank")
-            .names("protocol", "localhost:{web} speaks HTTP, not PostgreSQL's protocol: HTTP/1.1…")
-            .fixedWith("…orrect the…URL: CockroachDB takes SQL on 26257.", URL),
-        error("an unknown host", "--url=postgresql://maxroach@no-such-host.invalid:{port}/bank")
-            .names("host", "no-such-host.invalid:{port}: the name is not known")
-            .fixedWith("Correct the host in the URL.", URL)
-            .row(
-                "✗ host … the name is not known",
-                "The network does not know the host's name.",
-                "Correct the host in the URL."),
-        error("never answers")
-            .at(DoctorCase.Place.SILENT)
-            .names(
-                "protocol",
-                "localhost:{port} accepts connections, and says nothing: Read timed out")
-            .advises("Look at the server: it hangs, or it is not a database.")
-            .row(
-                "… timed out",
-                "Something listens there, and does not answer.",
-                "Check that it is a database, and the firewall."),
-        error("takes forever to shake hands")
-            .at(DoctorCase.Place.SLOW)
-            .names("protocol", "localhost:{port} was not ready after 10 s")
-            .advises("Look at the server, and at what stands between:…"),
-        error("speaks TLS from the start", PLAIN)
-            .at(DoctorCase.Place.HTTPS)
-            .names("protocol", "localhost:{port} speaks TLS from the start, as HTTPS does")
-            .advises("…DB Console on 8080…"),
-        error("hangs up", PLAIN)
-            .at(DoctorCase.Place.CLOSING)
-            .names("protocol", "localhost:{port} closes each connection…")
-            .advises("…orrect the…URL: CockroachDB takes SQL on 26257."),
-        error("speaks HTTP", PLAIN)
-            .at(DoctorCase.Place.WEB)
-            .names(
-                "protocol",
-                "localhost:{port} speaks HTTP, not PostgreSQL's protocol: HTTP/1.1 400 Bad"
-                    + " Request…")
-            .advises("…orrect the…URL: CockroachDB takes SQL on 26257.")
-            .row(
-                "Protocol error. …",
-                "Something listens there that is not a database.",
-                "Correct the port. The DB Console is on 8080, SQL on 26257."),
-        error("speaks HTTP, and waits for more", PLAIN)
-            .at(DoctorCase.Place.WAITING_WEB)
-            .names(
-                "protocol",
-                "localhost:{port} speaks HTTP, not PostgreSQL's protocol: HTTP/1.0 200 OK…")
-            .advises("…orrect the…URL: CockroachDB takes SQL on 26257."),
-        error("speaks first, and would forge a check", PLAIN)
-            .at(DoctorCase.Place.SPEAKING_FIRST)
-            .names("protocol", "localhost:{port} is no PostgreSQL or CockroachDB: it says gone…")
-            .advises("…orrect the…URL: CockroachDB takes SQL on 26257."),
-        error("a server without TLS, and a URL that wants it", URL + "?sslmode=verify-full")
-            .at(DoctorCase.Place.INSECURE)
-            .names("protocol", "localhost:{port} has no TLS: that cluster is insecure")
-            .fixedBy(
-                "jbang bank-doctor"
-                    + " --url='postgresql://maxroach@localhost:{port}/bank?sslmode=disable'"),
-        error("a server without TLS, and a folder of certificates", "--certs-dir={folder}/certs")
-            .at(DoctorCase.Place.INSECURE)
-            .names("protocol", "localhost:{port} has no TLS: that cluster is insecure")
-            .fixedBy(AGAIN + "?sslmode=disable'")
-            .row(
-                "The server does not support SSL.",
-                "The cluster was started with `--insecure`.",
-                "Use `BankInsecure.java`, or a URL with `?sslmode=disable` for `bank-load`."),
-        error("a server with nothing but TLS", PLAIN)
-            .names("protocol", "…no encryption…")
-            .fixedWith(
-                "That cluster is secure. Ask for encryption:…", URL, "--certs-dir={folder}/certs")
-            .row("… no encryption", "The cluster is secure.", "Use `BankSecure.java`."),
-        error("too many connections")
-            .database("ALTER DATABASE {database} CONNECTION LIMIT 0")
-            .names("login", "…too many connections…53300…")
-            .fixedByHand(
-                "Close other connections, wait until others close theirs, or raise the limit.",
-                "ALTER DATABASE {database} CONNECTION LIMIT -1")
-            .row(
-                "… too many connections …",
-                "The server has reached its connection limit.",
-                "Close other connections, wait until others close theirs, or raise the limit."));
-  }
-
-  private static List<DoctorCase> authorities() {
-    List<DoctorCase> cases = new ArrayList<>();
-    cases.add(
-        missingAuthority(
-                "the CA of another cluster", "server", "… by CN=Cockroach CA, O=Cockroach, and…")
-            .certs((certs, ca) -> new Certificates().writeAuthority(certs))
-            .row(
-                "Signature does not match.",
-                "The server's certificate was signed by another CA than `ca.crt`.",
-                "Copy `ca.crt` from a node of that cluster."));
-    cases.add(
-        missingAuthority(
-                "no CA",
-                "CA",
-                "there is no …ca.crt, and Java does not trust CN=Cockroach CA, O=Cockroach")
-            .without(AUTHORITY)
-            .row(
-                "unable to find valid certification path to requested target",
-                "There is no `ca.crt` in the folder of certificates.",
-                "Correct `--certs-dir`, or copy `ca.crt` from a node of that cluster."));
-    cases.add(
-        missingAuthority("an empty CA", "CA", "…ca.crt cannot be used: it holds no certificate")
-            .with(AUTHORITY, ""));
-    cases.add(
-        missingAuthority("garbage for a CA", "CA", "…ca.crt cannot be used: …")
-            .with(AUTHORITY, "garbage\n"));
-    cases.add(
-        missingAuthority("half a CA", "CA", "…ca.crt cannot be used: …")
-            .edited(AUTHORITY, DoctorTable::half));
-    cases.add(
-        missingAuthority("a key for a CA", "CA", "…ca.crt cannot be used: …")
-            .copied(KEY, AUTHORITY));
-    cases.add(
-        missingAuthority("the CA's certificate lies elsewhere", "server", "…and not by that CA")
-            .before(
-                (folder, stage) ->
-                    stage.authority.writeAll(Files.createDirectory(folder.resolve("home/certs"))))
-            .before((folder, stage) -> new Certificates().writeAuthority(folder.resolve("certs")))
-            .fixedBy("jbang bank-doctor --url=… --certs-dir={folder}/home/certs"));
-    for (String given :
-        List.of("{folder}/nowhere", "~/certs", "{folder}/home/certs/ca.crt", "{folder}/home")) {
-      cases.add(
-          error(given + " for the folder", "--certs-dir=" + given)
-              .before((folder, stage) -> stage.authority.writeAll(folder.resolve("home/certs")))
-              .names("server", "localhost:{port} has a certificate by …, and not by that CA")
-              .fixedBy("jbang bank-doctor --url=… --certs-dir={folder}/home/certs"));
-    }
-    cases.add(
-        error("sslrootcert=system", URL + "?sslrootcert=system", "--certs-dir={folder}/certs")
-            .names("server", "localhost:{port} has a certificate by …, and not by that CA")
-            .fixedBy(
-                "jbang bank-doctor --url='postgresql://maxroach@localhost:{port}/bank"
-                    + "?sslrootcert={folder}/certs/ca.crt' --certs-dir={folder}/certs"));
-    cases.add(
-        error(
-                "sslrootcert that is not there",
-                URL + "?sslrootcert=/nowhere/ca.crt",
-                "--certs-dir={folder}/certs")
-            .names("CA", "/nowhere/ca.crt cannot be used: there is no such file")
-            .fixedBy(
-                "jbang bank-doctor --url='postgresql://maxroach@localhost:{port}/bank"
-                    + "?sslrootcert={folder}/certs/ca.crt' --certs-dir={folder}/certs"));
-    return cases;
-  }
-
-  private static List<DoctorCase> servers2() {
-    return List.of(
-        badServer(
-                "an expired certificate of the server",
-                "bad certificate: it expired at …; the clock here says …")
-            .showing(leaf -> leaf.expired(), "localhost")
-            .row(
-                "NotAfter: …",
-                "The server's certificate has expired, or is not valid yet.",
-                "Run `cockroach cert create-node`, or correct the clock."),
-        badServer(
-                "a certificate of tomorrow of the server",
-                "bad certificate: it is valid from …; the clock here says …")
-            .showing(leaf -> leaf.notYetValid(), "localhost")
-            .row(
-                "NotBefore: …",
-                "The server's certificate has expired, or is not valid yet.",
-                "Run `cockroach cert create-node`, or correct the clock."),
-        error("a self-signed certificate of the server")
-            .showing(leaf -> leaf.selfSigned(), "localhost")
-            .names("server", "localhost:{port} has a certificate by …, and not by that CA")
-            .advises("Copy ca.crt from a node of that cluster to {folder}/certs."),
-        badServer("a certificate for another host", "certificate for db.example.com only")
-            .showing(leaf -> leaf, "db.example.com")
-            .row(
-                "The hostname … could not be verified …",
-                "The server's certificate is not for this host name.",
-                "Use a name that was given to `cockroach cert create-node`."),
-        error(
-                "an address for a certificate of a name",
-                "--url=postgresql://maxroach@127.0.0.1:{port}/bank")
-            .showing(leaf -> leaf, "localhost")
+        badServer("localhost", "a bad certificate: it expired at …; the clock here says …")
+            .showing(ca -> ca.node("localhost").expired())
+            .says("NotAfter: …"),
+        badServer("localhost", "a bad certificate: it is valid from …; the clock here says …")
+            .showing(ca -> ca.node("localhost").notYetValid())
+            .says("NotBefore: …"),
+        badServer("db.example.com localhost", "a certificate for db.example.com only")
+            .showing(ca -> ca.node("db.example.com"))
+            .says("The hostname … could not be verified …"),
+        error("an address for a certificate of a name")
+            .showing(ca -> ca.node("localhost"))
+            .url("postgresql://client@127.0.0.1:{port}/{database}")
             .names("server", "127.0.0.1:{port} has a certificate for localhost only")
-            .fixedBy(
-                "jbang bank-doctor --url=postgresql://maxroach@localhost:{port}/bank"
+            .advises(
+                "Use a name that it is for: jbang bank-doctor"
+                    + " --url=postgresql://client@localhost:{port}/{database}"
                     + " --certs-dir={folder}/certs"));
   }
 
   private static List<DoctorCase> clients() {
-    List<DoctorCase> cases = new ArrayList<>();
-    cases.add(
+    return List.of(
         badClient("none, and no password", "there is no …client.maxroach.crt, and no password…")
-            .without(CERTIFICATE, KEY)
-            .row(
-                "… connection requires a valid client certificate",
-                "There is no client certificate, or another CA than the cluster's signed it.",
-                "Run `cockroach cert create-client` with this cluster's CA, correct"
-                    + " `--certs-dir`, or set `PGPASSWORD`."));
-    cases.add(
-        badClient("no certificate to the key", "…crt cannot be used: there is no such file")
-            .without(CERTIFICATE));
-    cases.add(
-        badClient("empty", "…crt cannot be used: it holds no certificate").with(CERTIFICATE, ""));
-    cases.add(badClient("garbage", "…crt cannot be used: …").with(CERTIFICATE, "garbage\n"));
-    cases.add(badClient("half", "…crt cannot be used: …").edited(CERTIFICATE, DoctorTable::half));
-    cases.add(badClient("the key", "…crt cannot be used: …").copied(KEY, CERTIFICATE));
-    cases.add(
-        badClient("a folder", "…crt cannot be used: …")
-            .asDirectory(CERTIFICATE)
-            .fixedBy(CERT + DIRS));
-    cases.add(
+            .after("rm " + CERTIFICATE + " " + KEY)
+            .says("… connection requires a valid client certificate"),
+        badClient("empty", "…crt cannot be used: it holds no certificate")
+            .after(": >" + CERTIFICATE),
+        badClient("half", "…crt cannot be used: …").after("truncate --size=500 " + CERTIFICATE),
         badClient("expired", "…crt cannot be used: it expired at …; the clock here says …")
-            .certs((certs, ca) -> ca.client("maxroach").expired().write(certs))
-            .row(
-                "✗ client … cannot be used: it expired at …",
-                "The client's certificate has expired. The server only closes the connection.",
-                "Run `cockroach cert create-client`, after you rename the old files."));
-    cases.add(
-        badClient("of tomorrow", "…crt cannot be used: it is valid from …; the clock here says …")
-            .certs((certs, ca) -> ca.client("maxroach").notYetValid().write(certs)));
-    cases.add(
-        badClient("of another CA", "…is by CN=Other CA, O=Other, and not by this CA…")
-            .certs(
-                (certs, ca) ->
-                    new Certificates("O=Other, CN=Other CA").client("maxroach").write(certs)));
-    cases.add(
-        badClient(
-                "of another CA of the same name", "…is by CN=Cockroach CA, …, and not by this CA…")
-            .certs((certs, ca) -> new Certificates().client("maxroach").write(certs)));
-    cases.add(
-        badClient("self-signed", "…is by CN=maxroach, …, and not by this CA…")
-            .certs((certs, ca) -> ca.client("maxroach").selfSigned().write(certs)));
-    cases.add(
+            .issuing((certs, ca) -> ca.client("maxroach").expired().write(certs))
+            .says("✗ client … cannot be used: it expired at …"),
+        badClient("of another CA of the same name", "…is by CN=Cockroach CA, …, and not by this…")
+            .issuing((certs, ca) -> new Certificates().client("maxroach").write(certs)),
         badClient("of another user", "…is for CN=root, O=Cockroach, and not for maxroach…")
-            .copied("certs/client.root.crt", CERTIFICATE)
-            .copied("certs/client.root.key", KEY)
-            .row(
-                "… certificate authentication failed for user …",
-                "The client's certificate is another user's.",
-                "Use the certificate of the URL's user."));
-    cases.add(
+            .after("cd certs; for i in crt key; do cp client.root.$i client.maxroach.$i; done")
+            .says("… certificate authentication failed for user …"),
         badClient("sslcert that is not there", "/nowhere.crt cannot be used: there is no such file")
-            .given(URL + "?sslcert=/nowhere.crt&sslkey=/nowhere.key", "--certs-dir={folder}/certs")
-            .fixedBy(
-                CERT
-                    + DIRS
-                    + " && jbang bank-doctor --url=…sslcert={folder}/"
-                    + CERTIFICATE
-                    + "…--certs-dir={folder}/certs"));
-    cases.add(
-        error("another user than the folder's", "--url=postgresql://carl@localhost:{port}/bank")
+            .url(URL + "?sslcert=/nowhere.crt&sslkey=/nowhere.key")
+            .fixedBy(CREATE_CLIENT + " && jbang bank-doctor --url=…sslcert={folder}/certs/…"),
+        error("another user than the folder's")
+            .url("postgresql://carl@localhost:{port}/{database}")
             .names("client", "there is no …client.carl.crt, and no password…")
-            .fixedBy("cockroach cert create-client carl " + DIRS)
-            .thenFixedBy(SECURE_SQL));
-    return cases;
+            .fixedBy("cockroach cert create-client carl" + DIRS)
+            .twice());
   }
 
   private static List<DoctorCase> keys() {
-    List<DoctorCase> cases = new ArrayList<>();
-    for (String permissions : List.of("rw-r--r--", "rw-rw-rw-", "rw-----w-")) {
-      cases.add(
-          badKey("for others too, " + permissions, "…key is open to others, as " + permissions)
-              .permitted(KEY, permissions)
-              .fixedBy("chmod 600 {folder}/" + KEY)
-              .row(
-                  "… private key file … has group or world access; …",
-                  "Other users can read the key.",
-                  "Run `chmod 600`."));
-    }
-    if (!System.getProperty("user.name").equals("root")) {
-      cases.add(
-          badKey("not to be read", "…key is not to be read by this user")
-              .permitted(KEY, "-w-------")
-              .fixedBy("chmod 600 {folder}/" + KEY));
-    }
-    cases.add(
-        badKey("none to the certificate", "…key cannot be used: there is no such file")
-            .without(KEY));
-    cases.add(badKey("empty", "…key cannot be used: …").with(KEY, ""));
-    cases.add(badKey("garbage", "…key cannot be used: …").with(KEY, "garbage\n"));
-    cases.add(badKey("half", "…key cannot be used: …").edited(KEY, DoctorTable::half));
-    cases.add(
-        badKey("damaged in the middle", "…key cannot be used: …")
-            .edited(KEY, pem -> pem.replaceAll("(?m)^MII.*$", "!!!!")));
-    cases.add(badKey("too short", "…key cannot be used: …").with(KEY, pem("RSA PRIVATE KEY")));
-    cases.add(
-        badKey("a folder", "…key cannot be used: it is a folder")
-            .asDirectory(KEY)
-            .fixedBy(CERT + DIRS));
-    cases.add(badKey("the certificate", "…key cannot be used: …").copied(CERTIFICATE, KEY));
-    cases.add(badKey("OpenSSH's", "…key cannot be used: …").with(KEY, pem("OPENSSH PRIVATE KEY")));
-    cases.add(
-        badKey("another certificate's", "…key cannot be used: it is not the key of the certificate")
-            .certs((certs, ca) -> ca.client("maxroach").withAnotherKey().write(certs))
-            .row(
-                "✗ key … cannot be used: …",
-                "The file holds no key, a damaged one, or another certificate's.",
-                "Run `cockroach cert create-client`, after you rename the old files."));
-    cases.add(
-        badKey("left from before, in PKCS#8", "…key.pk8 cannot be used: it is not the key of…")
-            .certs(
+    return List.of(
+        badKey("is open to others, as rw-r--r--")
+            .after("chmod 644 " + KEY)
+            .fixedBy("chmod 600 {folder}/" + KEY)
+            .says("… private key file … has group or world access; …"),
+        badKey("cannot be used: there is no such file").after("rm " + KEY),
+        badKey("cannot be used: it is no key …").after("echo garbage >" + KEY),
+        badKey("cannot be used: it is a damaged key …").after("truncate --size=500 " + KEY),
+        badKey("cannot be used: it is a folder").after("rm " + KEY + "; mkdir " + KEY),
+        badKey("cannot be used: it is a certificate, and no key …")
+            .after("cat " + CERTIFICATE + " >" + KEY),
+        badKey("cannot be used: it is an OpenSSH key, which pgjdbc does not read…")
+            .after("sed -i 's/RSA PRIVATE/OPENSSH PRIVATE/' " + KEY),
+        badKey("cannot be used: it is not the key of the certificate")
+            .issuing((certs, ca) -> ca.client("maxroach").withAnotherKey().write(certs))
+            .says("✗ key … cannot be used: …"),
+        badKey(".pk8 cannot be used: it is not the key of the certificate")
+            .issuing(
                 (certs, ca) ->
                     ca.client("maxroach")
                         .withAnotherKey()
                         .write(certs, Certificates.KeyFormat.PKCS8_DER))
-            .fixedBy("mv …client.maxroach.key.pk8 …client.maxroach.key.pk8.old"));
-    cases.add(
-        badKey("of an elliptic curve, in SEC1's form", "…key is SEC1, which pgjdbc does not read")
-            .certs((certs, ca) -> ca.client("maxroach").ellipticCurve().write(certs))
+            .fixedBy("mv …client.maxroach.key.pk8 …client.maxroach.key.pk8.old"),
+        badKey("is SEC1, which pgjdbc does not read")
+            .issuing(DoctorTable::issueCurve)
             .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …")
-            .row(
-                "✗ key … is SEC1, which pgjdbc does not read",
-                "The key is in a form that pgjdbc does not read, or has a password.",
-                "Convert it: `openssl pkcs8 -topk8 -nocrypt -outform DER`, into another file."));
-    cases.add(
-        badKey(
-                "of an elliptic curve, in PKCS#8",
-                "…key is PKCS#8 (EC in PEM), which pgjdbc does not read")
-            .certs(
-                (certs, ca) ->
-                    ca.client("maxroach")
-                        .ellipticCurve()
-                        .write(certs, Certificates.KeyFormat.PKCS8_PEM))
-            .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
-    cases.add(
-        badKey(
-                "with a password",
-                "…key is encrypted (PEM with a password), which pgjdbc does not read")
-            .shell(
-                "cd certs && openssl pkcs8 -topk8 -in client.maxroach.key -passout pass:geheim"
-                    + " -out new && cat new > client.maxroach.key && rm new")
-            .typing("geheim\n")
-            .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
-    cases.add(
-        badKey(
-                "with a password, in PKCS#1",
-                "…key is encrypted (PEM with a password), which pgjdbc does not read")
-            .shell(
-                "cd certs && openssl rsa -traditional -aes128 -in client.maxroach.key"
-                    + " -passout pass:geheim -out new && cat new > client.maxroach.key && rm new")
-            .typing("geheim\n")
-            .fixedBy("openssl pkcs8 -topk8 -nocrypt -in … && chmod 600 …"));
-    cases.add(
-        badKey("sslkey, of an elliptic curve", "…key is SEC1, which pgjdbc does not read")
-            .given(
-                URL
-                    + "?sslcert={folder}/certs/client.maxroach.crt&sslkey={folder}/certs/client.maxroach.key",
-                "--certs-dir={folder}/certs")
-            .certs((certs, ca) -> ca.client("maxroach").ellipticCurve().write(certs))
-            .fixedBy("openssl pkcs8 … && chmod 600 … && jbang bank-doctor --url=…"));
-    return cases;
+            .says("✗ key … is SEC1, which pgjdbc does not read"));
   }
 
-  private static List<DoctorCase> passwords() {
+  private static List<DoctorCase> logins() {
     return List.of(
-        withPassword("wrong in the URL", "login", "…password authentication failed…")
-            .given("--url=postgresql://maxroach:geheim@localhost:{port}/bank")
-            .fixedWith(
+        error("a wrong password")
+            .url("postgresql://clerk:geheim@localhost:{port}/{database}")
+            .names("login", "…password authentication failed…")
+            .advises(
                 "Correct the password in the URL, PGPASSWORD or ~/.pgpass. Or the user is"
-                    + " missing,…",
-                "--url=postgresql://maxroach:"
-                    + DoctorStage.ENCODED_PASSWORD
-                    + "@localhost:{port}/bank")
-            .row(
-                "… password authentication failed …",
-                "The password is wrong. CockroachDB says the same if the user is missing or the"
-                    + " password has expired.",
-                "Correct it in the URL, `PGPASSWORD` or `~/.pgpass`."),
-        withPassword("wrong in ~/.pgpass", "login", "…password authentication failed…")
-            .with("home/.pgpass", "localhost:*:*:maxroach:geheim\n")
-            .permitted("home/.pgpass", "rw-------")
-            .fixedByHand(
-                "Correct the password in the URL, PGPASSWORD or ~/.pgpass.…",
-                (folder, stage) ->
-                    Files.writeString(
-                        folder.resolve("home/.pgpass"),
-                        "localhost:*:*:maxroach:" + DoctorStage.PASSWORD + "\n")),
-        withPassword("none", "client", "there is no …client.maxroach.crt, and no password…")
-            .fixedWith(
-                "Set PGPASSWORD, or create a certificate for this cluster:…",
-                "--url=postgresql://maxroach:"
-                    + DoctorStage.ENCODED_PASSWORD
-                    + "@localhost:{port}/bank"),
-        error("password: none, where a server without TLS asks for it", PLAIN)
-            .at(DoctorCase.Place.WITH_PASSWORD_ALONE)
-            .names("login", "…password…")
-            .advises("Correct the password in the URL, PGPASSWORD or ~/.pgpass."));
-  }
-
-  private static List<DoctorCase> users() {
-    String noDatabase = "--url=postgresql://maxroach@localhost:{port}/no_such_database_";
-    String noUser = "--url=postgresql://no_such_user_";
-    return List.of(
-        error("no such database", noDatabase + "1?sslmode=disable")
-            .at(DoctorCase.Place.INSECURE)
-            .names("database", "…database \"no_such_database_1\" does not exist…")
-            .fixedBy(SQL)
-            .row(
-                "… database … does not exist",
-                "The user or the database is missing, as on a new cluster.",
-                "Run `CREATE USER` and `CREATE DATABASE` as root."),
-        error("no such database on a secure cluster", noDatabase + "2")
-            .names("database", "…database \"no_such_database_2\" does not exist…")
-            .fixedBy(SECURE_SQL),
-        error(
-                "a database's name that wants quotes",
-                "--url=postgresql://maxroach@localhost:{port}/It%27s")
-            .at(DoctorCase.Place.INSECURE)
+                    + " missing, or the password has expired (VALID UNTIL).")
+            .says("… password authentication failed …"),
+        error("no password")
+            .url("postgresql://clerk@localhost:{port}/{database}")
+            .names("client", "there is no …client.clerk.crt, and no password…")
+            .advises("Set PGPASSWORD, or create a certificate for this cluster:…"),
+        error("no such database")
+            .insecure()
+            .url("postgresql://maxroach@localhost:{port}/It%27s")
             .names("database", "…database \"It's\" does not exist…")
-            .fixedBy(SQL),
-        error("no such user", noUser + "1@localhost:{port}/bank?sslmode=disable")
-            .at(DoctorCase.Place.INSECURE)
-            .names("login", "…role \"no_such_user_1\" does not exist…")
-            .fixedBy(SQL)
-            .row(
-                "… role … does not exist",
-                "The user or the database is missing, as on a new cluster.",
-                "Run `CREATE USER` and `CREATE DATABASE` as root."),
-        error("no such user on a secure cluster", noUser + "2@localhost:{port}/bank")
-            .certs((certs, ca) -> ca.client("no_such_user_2").write(certs))
-            .names("login", "…role \"no_such_user_2\" does not exist…")
-            .fixedBy(SECURE_SQL),
-        error(
-                "neither user nor database",
-                noUser + "3@localhost:{port}/no_such_database_3?sslmode=disable")
-            .at(DoctorCase.Place.INSECURE)
-            .names("login", "…role \"no_such_user_3\" does not exist…")
-            .fixedBy(SQL),
-        error(
-                "a user who may not log in",
-                "--url=postgresql://visitor_{database}@localhost:{port}/{database}")
-            .database("CREATE ROLE visitor_{database}")
-            .names("login", "…not permitted to log in…")
-            .fixedBy(SQL + "'ALTER USER visitor_{database} WITH LOGIN'"));
-  }
-
-  private static List<DoctorCase> rights() {
-    return List.of(
+            .fixedBy(SQL + "--execute='CREATE USER IF NOT EXISTS maxroach; CREATE DATABASE…")
+            .says("… database … does not exist"),
+        error("neither user nor database")
+            .insecure()
+            .url("postgresql://no_such_user@localhost:{port}/no_such_database")
+            .names("login", "…role \"no_such_user\" does not exist…")
+            .fixedBy(SQL + "--execute='CREATE USER IF NOT EXISTS no_such_user; CREATE…")
+            .says("… role … does not exist"),
+        error("too many connections")
+            .database("ALTER DATABASE {database} CONNECTION LIMIT 0")
+            .names("login", "…too many connections…53300…")
+            .advises("Close other connections, wait until others close theirs, or raise the limit.")
+            .says("… too many connections …"),
         error("no right on the database")
             .database(
                 "REVOKE ALL ON DATABASE {database} FROM PUBLIC",
                 "REVOKE ALL ON DATABASE {database} FROM maxroach")
             .names("login", "…permission denied for database…")
-            .fixedBy(SQL)
-            .row(
-                "… permission denied for …",
-                "The user lacks a privilege there.",
-                "Run `GRANT` as root."),
-        noRight("to create tables", "no right to CREATE on SCHEMA public")
-            .database("REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
-        noRight("to use the schema", "no right to USAGE on SCHEMA public")
+            .fixedBy(SQL + "--execute='GRANT ALL ON DATABASE {database} TO maxroach'")
+            .says("… permission denied for …"));
+  }
+
+  private static List<DoctorCase> rightsAndTables() {
+    String none = "no schema of the search_path exists: ";
+    String accounts = "CREATE TABLE accounts ";
+    return List.of(
+        badRights("no right to USAGE on SCHEMA public", "GRANT ALL ON SCHEMA public TO maxroach")
             .database("REVOKE ALL ON SCHEMA public FROM PUBLIC"),
-        noRight("in another schema", "no right to CREATE on SCHEMA \"My app\"")
+        badRights("no right to CREATE on SCHEMA \"My app\"", "GRANT ALL ON SCHEMA \"My app\" TO …")
             .database(
                 "CREATE SCHEMA \"My app\"",
                 "GRANT USAGE ON SCHEMA \"My app\" TO maxroach",
                 "ALTER DATABASE {database} SET search_path = \"My app\""),
-        noRight(
-                "because of a search_path without a schema",
-                "no schema of the search_path exists: app, other")
+        badRights(none + "app, other", "CREATE SCHEMA IF NOT EXISTS app AUTHORIZATION maxroach")
             .database("ALTER DATABASE {database} SET search_path = app, other")
-            .row(
-                "… no schema has been selected to create in",
-                "The search_path names no schema that exists.",
-                "Create the schema, or correct the search_path of the URL, the user or the"
-                    + " database."),
-        noRight("because of an empty search_path", "no schema of the search_path exists: …")
+            .says("… no schema has been selected to create in"),
+        badRights(none + "…", "ALTER ROLE maxroach IN DATABASE {database} SET search_path = public")
             .database("ALTER DATABASE {database} SET search_path = ''"),
-        noRight("on a table in another schema", "no right to SELECT on TABLE app.accounts")
-            .database(
-                "CREATE SCHEMA app",
-                "GRANT ALL ON SCHEMA app TO maxroach",
-                "CREATE TABLE app." + ACCOUNTS.substring("CREATE TABLE ".length()),
-                "ALTER DATABASE {database} SET search_path = app, public"),
-        noRight("on accounts", "no right to SELECT on TABLE public.accounts").database(ACCOUNTS),
-        noRight("to write accounts", "no right to INSERT on TABLE public.accounts")
-            .database(ACCOUNTS, "GRANT SELECT ON accounts TO maxroach"),
-        noRight("to update accounts", "no right to UPDATE on TABLE public.accounts")
+        badRights(
+                "no right to UPDATE on TABLE public.accounts",
+                "GRANT ALL ON TABLE public.accounts TO maxroach")
             .database(ACCOUNTS, "GRANT SELECT, INSERT ON accounts TO maxroach"),
-        noRight("to write the ledger", "no right to INSERT on TABLE public.transfers")
-            .database(ACCOUNTS, TRANSFERS, GRANTED, "REVOKE INSERT ON transfers FROM maxroach"),
-        noRight("on both tables", "no right to SELECT on TABLE public.accounts")
+        badRights("no right to SELECT on TABLE public.accounts", "GRANT ALL ON TABLE…")
             .database(ACCOUNTS, TRANSFERS)
-            .thenFixedBy(SQL),
+            .twice(),
         error("to read only")
             .database(
                 ACCOUNTS,
                 TRANSFERS,
-                GRANTED,
+                GRANT,
                 "ALTER DATABASE {database} SET default_transaction_read_only = on")
             .names("writes", "{database} takes no writes…")
-            .fixedBy(SQL)
-            .row(
-                "… cannot execute … in a read-only transaction",
-                "The server is a standby, or the database is read-only.",
-                "Use a server that takes writes."),
+            .fixedBy(
+                SQL + "--execute='ALTER DATABASE {database} SET default_transaction_read_only…")
+            .says("… cannot execute … in a read-only transaction"),
         error("a clock that is wrong")
             .database(
                 "CREATE FUNCTION public.clock_timestamp() RETURNS TIMESTAMPTZ LANGUAGE sql"
                     + " AS $$ SELECT now() + INTERVAL '1 hour' $$",
                 "ALTER DATABASE {database} SET search_path = public, pg_catalog")
-            .names(
-                "clock", "the server's is 3,5… ms ahead of this machine's|the server's is 3,6… ms…")
-            .fixedByHand(
-                "Correct the clock that is wrong, this machine's with:…",
-                "DROP FUNCTION public.clock_timestamp()"));
-  }
-
-  private static List<DoctorCase> tables() {
-    return List.of(
-        otherShape(
-                "accounts without balance",
-                "accounts has no column balance bigint",
-                "CREATE TABLE accounts (id INT8 PRIMARY KEY)")
-            .row(
-                "… column … does not exist",
-                "There are tables with these names, but with other columns.",
-                "Use another database."),
-        otherShape(
-            "accounts without ID",
-            "accounts has no column id bigint…",
-            "CREATE TABLE accounts (number INT8, balance INT8)"),
-        otherShape(
-            "texts for IDs",
-            "accounts has no column id bigint…",
-            "CREATE TABLE accounts (id TEXT PRIMARY KEY, balance INT8)"),
-        otherShape(
-            "UUIDs for IDs",
-            "accounts has no column id bigint…",
-            "CREATE TABLE accounts (id UUID PRIMARY KEY, balance INT8)"),
-        otherShape(
-            "IDs of two bytes",
-            "accounts has no column id bigint…",
-            "CREATE TABLE accounts (id INT2 PRIMARY KEY, balance INT8)"),
-        otherShape(
-            "IDs that may come twice",
+            .names("clock", "the server's is 3,… ms ahead of this machine's")
+            .advises("Correct the clock that is wrong, …: sudo timedatectl set-ntp true"),
+        badTable("accounts has no column balance bigint", accounts + "(id INT8 PRIMARY KEY)")
+            .says("… column … does not exist"),
+        badTable(
+            "accounts has no column id bigint…", accounts + "(id INT2 PRIMARY KEY, balance INT8)"),
+        badTable(
             "accounts has no primary key or unique index on id alone",
-            "CREATE TABLE accounts (id INT8, balance INT8)"),
-        otherShape(
-            "texts for balances",
-            "accounts has no column balance bigint",
-            "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance TEXT)"),
-        otherShape(
-            "accounts that want an owner",
+            accounts + "(id INT8, balance INT8)"),
+        badTable(
             "accounts has a column owner text, which must have a value",
-            "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8, owner TEXT NOT NULL)"),
-        otherShape(
-            "a view of the name accounts",
+            accounts + "(id INT8 PRIMARY KEY, balance INT8, owner TEXT NOT NULL)"),
+        badTable(
             "accounts is no table",
             "CREATE VIEW accounts AS SELECT 1::INT8 AS id, 5::INT8 AS balance"),
-        otherShape(
-            "a sequence of the name accounts", "accounts is no table", "CREATE SEQUENCE accounts"),
-        otherShape(
-            "a ledger without amounts",
-            "transfers has no column source bigint",
-            "CREATE TABLE transfers (id UUID PRIMARY KEY)"),
-        otherShape(
-            "a ledger with numbers for IDs",
-            "transfers has no column id uuid",
-            TRANSFERS.replace("UUID", "INT8")));
+        badTable("transfers has no column id uuid", TRANSFERS.replace("UUID", "INT8")));
   }
 
   private static List<DoctorCase> urls() {
-    List<DoctorCase> cases = new ArrayList<>();
     String begin = "it begins with something else";
     String part = "a host, a port or a name cannot be right";
-    for (String[] bad :
-        new String[][] {
-          {"nonsense", begin},
-          {"localhost:26257", begin},
-          {"http://maxroach:geheim@localhost:26257/bank", begin},
-          {"mysql://maxroach:geheim@localhost/bank", begin},
-          {"jdbc:mysql://maxroach:geheim@localhost/bank", begin},
-          {"host=localhost port=26257 user=maxroach password=geheim", begin},
-          {"'postgresql://maxroach:geheim@localhost/bank'", begin},
-          {"postgresql:/localhost/bank", begin},
-          {"postgresql:///bank", "it names no host"},
-          {"postgresql://maxroach:geheim@local host/bank", part},
-          {"postgresql://maxroach:geheim@localhost:port/bank", part},
-          {"postgresql://maxroach:geheim@localhost:0/bank", part},
-          {"postgresql://maxroach:geheim@localhost:65536/bank", part},
-          {"postgresql://maxroach:geheim@localhost:-1/bank", part},
-          {"postgresql://maxroach:geheim@localhost:1:2/bank", part},
-          {"postgresql://maxroach:geheim@[::1/bank", part},
-          {"postgresql://maxroach:geheim@localhost/bank/more", part},
-          {"postgresql://maxroach:geheim@localhost/%zz", "%25 stands for a %…"}
-        }) {
-      cases.add(badUrl(bad[0], bad[1]).fixedWith("…", URL));
+    List<DoctorCase> cases = new ArrayList<>();
+    cases.add(badUrl("nonsense", begin));
+    cases.add(badUrl("jdbc:mysql://maxroach:geheim@localhost/bank", begin));
+    cases.add(badUrl("host=localhost port=26257 user=maxroach password=geheim", begin));
+    cases.add(badUrl("postgresql:///bank", "it names no host"));
+    cases.add(badUrl("postgresql://localhost/%zz", "%25 stands for a % in a password"));
+    for (String host : List.of("local host", "localhost:x", "localhost:0", "h:65536", "[::1")) {
+      cases.add(badUrl("postgresql://maxroach:geheim@" + host + "/bank", part));
     }
-    String again = "…jbang bank-doctor --url=…postgresql://maxroach@localhost:1/bank…";
-    for (String[] bad :
-        new String[][] {
-          {"%", "%25 stands for a %…"},
-          {"%zz", "%25 stands for a %…"},
-          {"/x", "%2F stands for a /…"},
-          {"?x", "%3F stands for a ?…"},
-          {"/@:?#%", "%25 stands for a %…"}
-        }) {
-      cases.add(
-          badUrl("postgresql://maxroach:geheim" + bad[0] + "@localhost:1/bank", bad[1])
-              .advises(again));
-    }
+    cases.add(badPassword("%zz", "%25 stands for a %"));
+    cases.add(badPassword("/x", "%2F stands for a /").says("--url or DATABASE_URL is not like …"));
+    cases.add(badPassword("?x", "%3F stands for a ?"));
+    cases.add(badPassword("#x", "%23 stands for a #"));
     cases.add(
-        badUrl(
-                "postgresql://maxroach:geheim/x@localhost:1/bank?sslmode=verify-full",
-                "%2F stands for a /…")
-            .advises(again)
-            .row(
-                "--url or DATABASE_URL is not like …",
-                "The URL is wrong, or a character in its password is not encoded.",
-                "Write `%2F` for a /, `%25` for a %, `%23` for a #, or use `PGPASSWORD`."));
-    for (String mode : List.of("allow", "prefer", "require", "verify-ca", "bogus")) {
+        error("sslmode=require")
+            .url(URL + "?sslmode=require")
+            .names("URL", "sslmode=require does not verify who the server is")
+            .fixedBy("jbang bank-doctor --url='" + URL + "?sslmode=verify-full' --certs-dir=…")
+            .says("the URL's sslmode must be verify-full…"));
+    for (String variable : List.of("$HOME", "${HOME}", "%APPDATA%")) {
       cases.add(
-          error("sslmode=" + mode, URL + "?sslmode=" + mode, "--certs-dir={folder}/certs")
-              .names("URL", "sslmode=" + mode + " does not verify who the server is")
-              .fixedBy(
-                  "jbang bank-doctor --url='postgresql://maxroach@localhost:{port}/bank"
-                      + "?sslmode=verify-full' --certs-dir={folder}/certs")
-              .row(
-                  "the URL's sslmode must be verify-full…",
-                  "Any other mode does not verify who the server is.",
-                  "Use `sslmode=verify-full`, or no `sslmode`."));
+          error(variable + ", which the shell did not replace")
+              .url("postgresql://localhost/bank?sslrootcert=" + variable + "/certs/ca.crt")
+              .names("URL", "…did not replace " + variable + "…")
+              .advises("Give the path itself: jbang …sslrootcert=/home/u/certs/ca.crt'…"));
     }
+    String secrets = "?PASSWORD=geheim1&Password=geheim2&application_name=a%20b&sslmode=require";
+    cases.add(
+        error("a URL with all kinds of passwords")
+            .url("postgresql://u:geheim3@localhost/b" + secrets + "&sslpassword=geheim")
+            .names("URL", "sslmode=require does not verify who the server is")
+            .advises(
+                "Have it verified (with the password in PGPASSWORD and the key's password in"
+                    + " SSLPASSWORD): jbang bank-doctor"
+                    + " --url='postgresql://u@localhost/b?application_name=a%20b"
+                    + "&sslmode=verify-full&sslpassword='\"$SSLPASSWORD\" …"));
     return cases;
   }
 
-  private static DoctorCase error(String name, String... arguments) {
-    return new DoctorCase(name, arguments);
+  private static DoctorCase error(String name) {
+    return new DoctorCase(name);
   }
 
-  private static DoctorCase missingAuthority(String name, String check, String seen) {
-    return error(name)
+  private static DoctorCase fake(String name, FakeServer.Behavior behavior, String seen) {
+    return error(name).at(behavior).names("protocol", "localhost:{port} " + seen);
+  }
+
+  private static DoctorCase badAuthority(String name, String check, String seen) {
+    return error("a CA: " + name)
         .names(check, seen)
-        .fixedByHand(
-            "Copy ca.crt from a node of that cluster to {folder}/certs.",
-            (folder, stage) -> stage.authority.writeAuthority(folder.resolve("certs")));
+        .advises("Copy ca.crt from a node of that cluster to {folder}/certs.");
   }
 
-  private static DoctorCase badServer(String name, String seen) {
-    return error(name)
-        .names("server", "localhost:{port} has a " + seen)
-        .fixedBy("mv … && cockroach cert create-node … " + DIRS + " && pkill -HUP -x cockroach");
+  private static DoctorCase badServer(String names, String seen) {
+    return error("a server with " + seen)
+        .names("server", "localhost:{port} has " + seen)
+        .advises(
+            ("…Create another certificate on the machine of that node: mv %1$s.crt %1$s.crt.old &&"
+                    + " mv %1$s.key %1$s.key.old && cockroach cert create-node %2$s%3$s"
+                    + " && pkill -HUP -x cockroach")
+                .formatted("{folder}/certs/node", names, DIRS));
   }
 
   private static DoctorCase badClient(String name, String seen) {
-    return error("client's certificate: " + name).names("client", seen).fixedBy(CERT + DIRS);
+    return error("client's certificate: " + name)
+        .names("client", seen)
+        .fixedBy("…" + CREATE_CLIENT);
   }
 
-  private static DoctorCase badKey(String name, String seen) {
-    return error("key: " + name).names("key", seen).fixedBy(CERT + DIRS);
+  private static DoctorCase badKey(String seen) {
+    boolean isOther = seen.startsWith(".");
+    return error("a key that " + seen)
+        .names("key", "{folder}/" + KEY + (isOther ? "" : " ") + seen)
+        .fixedBy("…" + CREATE_CLIENT);
   }
 
-  private static DoctorCase withPassword(String name, String check, String seen) {
-    return error("password: " + name)
-        .at(DoctorCase.Place.WITH_PASSWORD)
-        .without(CERTIFICATE, KEY)
-        .names(check, seen);
+  private static DoctorCase badRights(String seen, String fix) {
+    return error(seen).names("rights", seen).fixedBy(SQL_IN + fix + "…");
   }
 
-  private static DoctorCase noRight(String name, String seen) {
-    return error("no right " + name).names("rights", seen).fixedBy(SQL);
-  }
-
-  private static DoctorCase otherShape(String name, String seen, String table) {
-    return error(name)
-        .database(table, GRANTED)
+  private static DoctorCase badTable(String seen, String table) {
+    return error(table)
+        .database(table, GRANT)
         .names("tables", seen)
-        .fixedBy("cockroach sql … && jbang bank-doctor --url=…_2");
+        .fixedBy(SQL + "… && jbang bank-doctor --url=" + URL + "_2");
   }
 
   private static DoctorCase badUrl(String url, String why) {
-    return error("URL " + url, "--url=" + url)
-        .at(DoctorCase.Place.INSECURE)
-        .names("URL", "not like postgresql://user:p%40ss@host:26257/bank: " + why);
+    return error("URL " + url)
+        .at(DoctorCase.Place.NOTHING)
+        .url(url)
+        .names("URL", "not like postgresql://user:p%40ss@host:26257/bank: " + why)
+        .advises("Correct the URL.");
   }
 
-  private static String half(String text) {
-    return text.substring(0, text.length() / 2);
+  private static DoctorCase badPassword(String end, String why) {
+    return badUrl(
+            "postgresql://maxroach:geheim" + end + "@localhost:1/bank?sslmode=verify-full",
+            why + " in a password")
+        .advises(
+            "Leave the password out of the URL, and put it, as it is, into PGPASSWORD: jbang"
+                + " bank-doctor --url='postgresql://maxroach@localhost:1/bank?sslmode=verify-full'"
+                + " --certs-dir={folder}/certs");
   }
 
-  private static String pem(String kind) {
-    return "-----BEGIN %1$s-----\nMIIB\n-----END %1$s-----\n".formatted(kind);
+  // ---- What is no database ----
+
+  /** Answers the request for TLS with this. */
+  static FakeServer.Behavior answering(String words) {
+    return client -> {
+      client.getInputStream().read(new byte[8]);
+      client.getOutputStream().write(words.getBytes(StandardCharsets.UTF_8));
+      client.shutdownOutput();
+      readOn(client);
+    };
+  }
+
+  private static void readOn(Socket client) throws IOException {
+    client.getInputStream().transferTo(OutputStream.nullOutputStream());
+  }
+
+  /** Answers to HTTP's GET only. */
+  private static void answerGet(Socket client) throws IOException {
+    if (client.getInputStream().read() == 'G') {
+      answering("HTTP/1.0 200 OK\r\n\r\n").serve(client);
+    }
+    readOn(client);
+  }
+
+  /** Offers TLS, and sends a byte of the handshake every 1.5 s. */
+  private static void shakeHandsSlowly(Socket client) throws IOException {
+    client.getInputStream().read(new byte[8]);
+    client.getOutputStream().write('S');
+    // The start of a record of TLS 1.2 with 16,000 bytes.
+    byte[] record = {22, 3, 3, 62, (byte) 128};
+    for (int i = 0; ; i++) {
+      try {
+        Thread.sleep(1_500);
+      } catch (InterruptedException e) {
+        return;
+      }
+      client.getOutputStream().write(i < record.length ? record[i] : 0);
+    }
   }
 }

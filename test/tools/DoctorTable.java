@@ -252,7 +252,7 @@ final class DoctorTable {
         badKey("cannot be used: it is not the key of the certificate")
             .issuing((certs, ca) -> ca.client("maxroach").withAnotherKey().write(certs))
             .says("✗ key … cannot be used: …"),
-        badKey(".pk8 cannot be used: it is not the key of the certificate")
+        badKey("pk8 cannot be used: it is not the key of the certificate")
             .issuing(
                 (certs, ca) ->
                     ca.client("maxroach")
@@ -433,9 +433,8 @@ final class DoctorTable {
   }
 
   private static DoctorCase badKey(String seen) {
-    boolean isOther = seen.startsWith(".");
     return error("a key that " + seen)
-        .names("key", "{folder}/" + KEY + (isOther ? "" : " ") + seen)
+        .names("key", "{folder}/" + KEY + "…" + seen)
         .fixedBy("…" + CREATE_CLIENT);
   }
 

@@ -32,8 +32,7 @@ class DoctorPoolerTest {
     bank.execute(set + "'serializable'");
     DoctorStage.Run well = diagnose(OPTIONS, server, bank.database());
     assertEquals(0, well.status(), well::toString);
-    DoctorStage.Run alone = diagnose(OPTIONS, Server.freePort(), "bank");
-    alone.assertBroken("login", "", "has none behind it");
+    diagnose(OPTIONS, Server.freePort(), "bank").assertBroken("login", "", "has none behind it");
   }
 
   /** Diagnoses a new PgBouncer with this line, which lets everyone in, in front of that port. */

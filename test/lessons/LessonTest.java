@@ -1,15 +1,16 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import org.jdbi.v3.core.Jdbi;
 import org.jdbi.v3.core.transaction.TransactionIsolationLevel;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -21,136 +22,7 @@ class LessonTest extends EachServer {
   /** On a machine that others use too, transfers take longer, and so do their conflicts. */
   private static final Duration LIMIT = Duration.ofSeconds(150);
 
-  private static final Pattern ROW =
-      Pattern.compile("(?m)^([^\\d\\n]+?)  +([\\d,]+)  +([\\d,]+)  +([\\d,]+)  +([\\d,]+)$");
-
-  /** A row of the table that LostUpdate prints. */
-  private record Row(String way, long committed, long failed, long retries, long total) {}
-
-  private Bank bank;
-  private Jdbi jdbi;
-
-  @BeforeEach
-  void createBank() {
-    bank = Bank.create(server);
-    bank.execute(
-        "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8 NOT NULL)",
-        "INSERT INTO accounts VALUES (1, 77)");
-    Properties settings = BankInsecure.settings(bank.url());
-    jdbi = BankInsecure.connect(settings);
-    LostAnswer.makeBreakable(settings);
-  }
-
-  @AfterEach
-  void keepsOtherTables() {
-    assertEquals(Map.of(1L, 77L), bank.balances());
-  }
-
-  // ---- LostUpdate ----
-
-  @Test
-  void onlySerializableWithALoopCommitsAllAndKeepsTheTotal() throws Exception {
-    Script.Result result = Script.of("LostUpdate", "--url=" + bank.url()).timeLimit(LIMIT).run();
-    assertEquals("", result.err());
-    assertEquals(0, result.status());
-    List<Row> rows = rows(result.out());
-    assertEquals(
-        List.of("READ COMMITTED", "SERIALIZABLE", "SERIALIZABLE, a loop"),
-        rows.stream().map(Row::way).toList());
-    for (Row row : rows) {
-      assertEquals(LostUpdate.TRANSFERS, row.committed() + row.failed(), row::toString);
-    }
-
-    Row weak = rows.get(0);
-    long lost = LostUpdate.TOTAL - weak.total();
-    String verdict = lost > 0 ? "lost %,d: " : lost < 0 ? "created %,d out of nothing: " : "kept ";
-    if (result.out().contains("READ COMMITTED is not allowed here")) {
-      assertTrue(kind.isCockroach());
-      assertEquals(0, lost);
-    } else {
-      assertEquals(0, weak.failed());
-      String line = "\nREAD COMMITTED " + verdict.formatted(Math.abs(lost));
-      assertTrue(result.out().contains(line), result::out);
-    }
-
-    Row strict = rows.get(1);
-    assertEquals(LostUpdate.TOTAL, strict.total());
-    assertTrue(strict.failed() > 0, strict::toString);
-    assertTrue(result.out().contains("rolled back " + strict.failed() + " transfers"), result::out);
-
-    Row retried = rows.get(2);
-    assertEquals(LostUpdate.TOTAL, retried.total());
-    assertEquals(LostUpdate.TRANSFERS, retried.committed());
-    assertTrue(result.out().contains("after " + retried.retries() + " retries"), result::out);
-    assertEquals(List.of("accounts"), tables());
-  }
-
-  private static List<Row> rows(String output) {
-    return ROW.matcher(output)
-        .results()
-        .map(
-            row ->
-                new Row(
-                    row.group(1),
-                    number(row.group(2)),
-                    number(row.group(3)),
-                    number(row.group(4)),
-                    number(row.group(5))))
-        .toList();
-  }
-
-  private static long number(String text) {
-    return Long.parseLong(text.replace(",", ""));
-  }
-
-  @Test
-  void theTotalThatIsPrintedIsTheDatabases() throws Exception {
-    LostUpdate.Outcome weak = LostUpdate.play(jdbi, TransactionIsolationLevel.READ_COMMITTED, 1);
-    assertEquals(lessonBalances().stream().mapToLong(Long::longValue).sum(), weak.total());
-    if (weak.isolation() == TransactionIsolationLevel.READ_COMMITTED) {
-      assertNotEquals(LostUpdate.TOTAL, weak.total());
-    } else {
-      assertEquals(LostUpdate.TOTAL, weak.total());
-    }
-  }
-
-  @Test
-  void aTotalThatIsRightByChanceIsNotCalledALoss() {
-    LostUpdate.Outcome lucky =
-        new LostUpdate.Outcome(
-            TransactionIsolationLevel.READ_COMMITTED, LostUpdate.TRANSFERS, 0, LostUpdate.TOTAL);
-    assertEquals(
-        "kept the total this time, by chance: run the lesson again.", LostUpdate.verdict(lucky));
-  }
-
-  // ---- LostAnswer ----
-
-  @Test
-  void onlyAnIdMakesARetrySafe() throws Exception {
-    assertEquals(ANSWERS, output(Script.of("LostAnswer", "--url=" + bank.url())));
-    assertEquals(List.of("accounts"), tables());
-    // The same over DATABASE_URL, and with no password printed.
-    String url = bank.url().replace("maxroach@", "maxroach:secret@");
-    assertEquals(ANSWERS, output(Script.of("LostAnswer").environment("DATABASE_URL", url)));
-  }
-
-  @Test
-  void theBalancesThatArePrintedAreTheDatabases() {
-    for (int run = 0; run < 10; run++) {
-      assertAnswer("unknown", List.of(900L, 350L), LostAnswer.play(jdbi, 1, false));
-      assertAnswer("done, attempt 2", List.of(800L, 450L), LostAnswer.play(jdbi, 2, false));
-      assertAnswer("done, attempt 2", List.of(900L, 350L), LostAnswer.play(jdbi, 2, true));
-      assertEquals(1, count("lesson_transfers"));
-    }
-  }
-
-  private void assertAnswer(String known, List<Long> balances, LostAnswer.Outcome outcome) {
-    assertEquals(known, outcome.known());
-    assertEquals(balances, outcome.balances());
-    assertEquals(balances, lessonBalances());
-  }
-
-  static final String ANSWERS =
+  private static final String ANSWERS =
       """
       Account 1 pays 100 of its 1,000. The answer to COMMIT is lost.
 
@@ -164,40 +36,139 @@ class LessonTest extends EachServer {
       With an ID, the retry finds the transfer in the ledger, and pays nothing.
       """;
 
-  static String output(Script script) throws Exception {
+  private Bank bank;
+
+  @BeforeEach
+  void createBank() {
+    bank = Bank.create(server);
+    bank.execute(
+        "CREATE TABLE accounts (id INT8 PRIMARY KEY, balance INT8 NOT NULL)",
+        "INSERT INTO accounts VALUES (1, 77)");
+  }
+
+  @AfterEach
+  void keepsOtherTables() {
+    assertEquals(Map.of(1L, 77L), bank.balances());
+  }
+
+  @Test
+  void onlySerializableWithALoopCommitsAllAndKeepsTheTotal() throws Exception {
+    String out = output(Script.of("LostUpdate", "--url=" + bank.url()));
+    Row weak = Row.of("READ COMMITTED", out);
+    long lost = LostUpdate.TOTAL - weak.total();
+    String verdict = lost > 0 ? "lost %,d: " : lost < 0 ? "created %,d out of nothing: " : "kept ";
+    if (out.contains("READ COMMITTED is not allowed here")) {
+      assertTrue(kind.isCockroach());
+      assertEquals(0, lost);
+    } else {
+      assertEquals(0, weak.failed());
+      String line = "\nREAD COMMITTED " + verdict.formatted(Math.abs(lost));
+      assertTrue(out.contains(line), out);
+    }
+
+    Row strict = Row.of("SERIALIZABLE", out);
+    assertEquals(LostUpdate.TOTAL, strict.total());
+    assertTrue(strict.failed() > 0, out);
+    assertTrue(out.contains("rolled back " + strict.failed() + " transfers"), out);
+
+    Row retried = Row.of("SERIALIZABLE, a loop", out);
+    assertEquals(LostUpdate.TOTAL, retried.total());
+    assertEquals(0, retried.failed());
+    assertTrue(out.contains("after " + retried.retries() + " retries"), out);
+    assertEquals(List.of("accounts"), tables());
+  }
+
+  /** A row of the table that LostUpdate prints. */
+  private record Row(long failed, long retries, long total) {
+    static Row of(String way, String output) {
+      String number = "  +([\\d,]+)";
+      MatchResult row =
+          Pattern.compile("(?m)^" + way + number.repeat(4) + "$")
+              .matcher(output)
+              .results()
+              .findFirst()
+              .orElseThrow(() -> new AssertionError(output));
+      assertEquals(LostUpdate.TRANSFERS, number(row, 1) + number(row, 2), output);
+      return new Row(number(row, 2), number(row, 3), number(row, 4));
+    }
+
+    private static long number(MatchResult row, int group) {
+      return Long.parseLong(row.group(group).replace(",", ""));
+    }
+  }
+
+  @Test
+  void onlyAnIdMakesARetrySafe() throws Exception {
+    // No password is printed.
+    String url = bank.url().replace("maxroach@", "maxroach:secret@");
+    assertEquals(ANSWERS, output(Script.of("LostAnswer").environment("DATABASE_URL", url)));
+    assertEquals(List.of("accounts"), tables());
+    // A connection with TLS loses the answer too.
+    Bank secure = Bank.create(secureServer());
+    String certs = "--certs-dir=" + secure.server().certs();
+    assertEquals(ANSWERS, output(Script.of("LostAnswer", "--url=" + secure.url(), certs)));
+  }
+
+  @Test
+  void whatIsPrintedIsTheDatabases() throws Exception {
+    Properties settings = BankInsecure.settings(bank.url());
+    Jdbi jdbi = BankInsecure.connect(settings);
+    TransactionIsolationLevel weak = TransactionIsolationLevel.READ_COMMITTED;
+    LostUpdate.Outcome outcome = LostUpdate.play(jdbi, weak, 1);
+    assertEquals(lessonBalances().stream().mapToLong(Long::longValue).sum(), outcome.total());
+    assertEquals(outcome.isolation() == weak, outcome.total() != LostUpdate.TOTAL);
+    var lucky = new LostUpdate.Outcome(weak, LostUpdate.TRANSFERS, 0, LostUpdate.TOTAL);
+    assertTrue(LostUpdate.verdict(lucky).startsWith("kept the total this time, by chance"));
+
+    LostAnswer.makeBreakable(settings);
+    assertAnswer("unknown", List.of(900L, 350L), LostAnswer.play(jdbi, 1, false));
+    assertAnswer("done, attempt 2", List.of(800L, 450L), LostAnswer.play(jdbi, 2, false));
+    assertAnswer("done, attempt 2", List.of(900L, 350L), LostAnswer.play(jdbi, 2, true));
+  }
+
+  private void assertAnswer(String known, List<Long> balances, LostAnswer.Outcome outcome) {
+    assertEquals(new LostAnswer.Outcome(known, balances), outcome);
+    assertEquals(balances, lessonBalances());
+  }
+
+  @Test
+  void anUnknownDatabaseIsNoConnection() throws Exception {
+    String url = "--url=" + bank.url().replace(bank.database(), "no_such_bank");
+    assertError(5, "error: .*(no_such_bank|no database).*", Script.of("LostAnswer", url));
+  }
+
+  @Test
+  void errorsAreOneLineEach() throws Exception {
+    Assumptions.assumeFalse(kind.isCockroach(), "it makes no difference");
+    assertError(2, "error: (?!.*secret).*", Script.of("LostUpdate", "--ulr=secret"));
+    assertError(2, "error: (?!.*secret).*", Script.of("LostAnswer", "--url=secret"));
+    assertError(
+        5,
+        "error: cannot connect to localhost:1: Connection refused.*",
+        Script.of("LostUpdate", "--url=postgresql://maxroach@localhost:1/bank"));
+    assertError(
+        5,
+        "error: .*does not support SSL.*\nThat cluster is insecure: add \\?sslmode=disable .*",
+        Script.of("LostAnswer", "--url=postgresql://maxroach@localhost:" + server.port()));
+  }
+
+  private static void assertError(int status, String line, Script script) throws Exception {
+    Script.Result result = script.run();
+    assertEquals("", result.out());
+    assertTrue(result.err().strip().matches(line), result::err);
+    assertEquals(status, result.status());
+  }
+
+  private static String output(Script script) throws Exception {
     Script.Result result = script.timeLimit(LIMIT).run();
     assertEquals("", result.err());
     assertEquals(0, result.status());
     return result.out();
   }
 
-  // ---- Errors ----
-
-  @Test
-  void anUnknownDatabaseIsNoConnection() throws Exception {
-    String url = bank.url().replace(bank.database(), "no_such_bank");
-    for (String lesson : List.of("LostUpdate", "LostAnswer")) {
-      assertError(5, "error: .*(no_such_bank|no database).*", Script.of(lesson, "--url=" + url));
-    }
-  }
-
-  static void assertError(int status, String line, Script script) throws Exception {
-    Script.Result result = script.timeLimit(LIMIT).run();
-    assertEquals("", result.out());
-    assertTrue(result.err().strip().matches(line), result::err);
-    assertEquals(status, result.status());
-  }
-
-  // ---- What is true ----
-
   private List<Long> lessonBalances() {
     String select = "SELECT balance FROM lesson_accounts ORDER BY id";
     return bank.ask(root -> root.select(select).mapTo(Long.class).list());
-  }
-
-  private int count(String table) {
-    return bank.ask(
-        root -> root.select("SELECT count(*) FROM " + table).mapTo(Integer.class).one());
   }
 
   private List<String> tables() {

@@ -15,14 +15,12 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** BankBasic with the PostgreSQL that it brings along, of which nothing is left. */
 @Timeout(300)
@@ -45,13 +43,9 @@ class BasicTest {
 
   private Path folder;
 
-  @BeforeAll
-  static void installPostgres() throws IOException {
-    BankBasic.EmbeddedDatabase.create().close();
-  }
-
   @BeforeEach
   void linkPrograms() throws IOException {
+    SharedServers.insecure(); // which has unpacked them
     folder = Files.createDirectory(cache.resolve("bank-basic"));
     Path installed = Project.HOME.resolve(".cache/bank-basic");
     try (var folders = Files.newDirectoryStream(installed, PROGRAMS + "*")) {
@@ -63,60 +57,42 @@ class BasicTest {
 
   /** JUnit warns of a link that leads out of its folder. */
   @AfterEach
-  void unlinkPrograms() throws IOException {
-    deleteLinks();
-  }
-
-  @Test
-  void withoutUrlItBringsAPostgresOfItsOwn() throws Exception {
-    assertDone(basic().environment("DATABASE_URL", "").run());
-    assertNothingLeft();
-  }
-
-  /** The link is there when the folders are listed, and leads nowhere when they are opened. */
-  @Test
-  void aRunThatEndsMeanwhileDoesNotDisturbTheNext() throws Exception {
-    Files.createSymbolicLink(folder.resolve("run-1"), folder.resolve("gone"));
-    assertDone(basic().run());
-  }
-
-  @ParameterizedTest
-  @CsvSource({"PG_VERSION, INT, 130", "postmaster.pid, INT, 130", "postmaster.opts, TERM, 143"})
-  void signalWhilePostgresStartsLeavesNothing(String file, String signal, int status)
-      throws Exception {
-    try (Script.Running running = basic().start()) {
-      awaitFile(running, file);
-      interrupt(running, signal, status);
-    }
-  }
-
-  @ParameterizedTest
-  @ValueSource(ints = {200, 700})
-  void ctrlCAtAnyMomentLeavesNothing(int milliseconds) throws Exception {
-    try (Script.Running running = basic().start()) {
-      Thread.sleep(milliseconds);
-      if (running.isAlive()) {
-        running.signal("INT");
+  void deleteLinks() throws IOException {
+    for (Path file : list(folder)) {
+      if (Files.isSymbolicLink(file)) {
+        Files.delete(file);
       }
-      Script.Result result = running.await();
-      assertTrue(OUTPUT.startsWith(result.out()), result.out());
-      assertEquals("", result.err());
-      assertNothingLeft();
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"PG_VERSION, INT, 130", "postmaster.opts, TERM, 143"})
+  void aSignalLeavesNothing(String file, String signal, int status) throws Exception {
+    try (Script.Running running = basic().start()) {
+      awaitData(file, 1);
+      assertNotEquals(List.of(), runs(), "too early: there is nothing yet to leave behind");
+      running.signal(signal);
+      Script.Result result = running.await();
+      assertEquals("", result.err());
+      assertEquals(status, result.status());
+    }
+    assertNothingLeft();
   }
 
   @Test
   void theNextRunEndsTheServerOfAKilledRunAndNoOther() throws Exception {
     try (Script.Running living = basic().start()) {
-      awaitFile(living, "postmaster.opts");
+      awaitData("postmaster.opts", 1);
       living.signal("STOP");
       List<Path> ofTheLiving = runs();
       try (Script.Running killed = basic().start()) {
-        awaitNumberOfServers(2);
+        awaitData("postmaster.opts", 2);
         killed.signal("KILL");
         killed.await();
       }
       assertEquals(2, runs().size());
+      // As if a run ended now: it is there when the folders are listed, and gone a moment later.
+      Files.createSymbolicLink(folder.resolve("run-1"), folder.resolve("gone"));
       assertDone(basic().run());
       assertEquals(ofTheLiving, runs());
       living.signal("CONT");
@@ -129,12 +105,11 @@ class BasicTest {
   void aRunThatIsKilledWhileItUnpacksDoesNotBreakTheNext() throws Exception {
     deleteLinks();
     try (Script.Running killed = basic().start()) {
-      while (Files.notExists(folder.resolve("incomplete/lib"))) {
-        assertTrue(killed.isAlive(), "it ended too early");
-        Thread.sleep(5);
-      }
+      Path unpacked = folder.resolve("incomplete/lib");
+      Watch.await(() -> Files.exists(unpacked));
       killed.signal("KILL");
       killed.await();
+      assertTrue(Files.exists(unpacked), "too late");
     }
     Script.Result result = basic().run();
     assertEquals("Unpacking PostgreSQL, once\n", result.err());
@@ -145,10 +120,13 @@ class BasicTest {
 
   @Test
   void itSaysWhyPostgresCannotStart() throws Exception {
-    Path programs = deleteLinks().get(0);
-    // As on a file system that is mounted with noexec.
-    Path bin = Files.createDirectories(programs.resolve("bin"));
-    Files.createFile(bin.resolve("initdb"));
+    for (Path programs : list(folder)) {
+      if (programs.getFileName().toString().startsWith(PROGRAMS)) {
+        Files.delete(programs);
+        // As on a file system that is mounted with noexec.
+        Files.createFile(Files.createDirectories(programs.resolve("bin")).resolve("initdb"));
+      }
+    }
     assertCannotStart(basic(), "Permission denied", "XDG_CACHE_HOME");
   }
 
@@ -156,6 +134,12 @@ class BasicTest {
   void itSaysThatPostgresDoesNotRunAsRoot() throws Exception {
     Assumptions.assumeTrue(System.getProperty("user.name").equals("root"), "not root");
     assertCannotStart(basic().environment("PATH", "/nowhere"), "unshare", "as another user");
+  }
+
+  private void assertCannotStart(Script script, String reason, String advice) throws Exception {
+    Script.Result result = script.run();
+    new ErrorForm(5, "error: PostgreSQL cannot start: ", reason, advice).check(result);
+    assertNothingLeft();
   }
 
   @Test
@@ -175,40 +159,18 @@ class BasicTest {
   void aUserWithoutHomeGetsNoFolderOfThatName(@TempDir Path work) throws Exception {
     Script script =
         Script.of("BankBasic")
+            .environment("DATABASE_URL", "")
             .home(Path.of("?"))
             .javaOption("-Djava.io.tmpdir=" + cache)
             .workingDirectory(work);
     assertDone(script.run());
     assertNothingLeft();
-    try (Stream<Path> files = Files.list(work)) {
-      assertEquals(List.of(), files.toList());
-    }
-  }
-
-  private void interrupt(Script.Running running, String signal, int status) throws Exception {
-    assertNotEquals(List.of(), runs(), "too early: there is nothing yet to leave behind");
-    running.signal(signal);
-    Script.Result result = running.await();
-    assertEquals("", result.err());
-    assertEquals(status, result.status());
-    assertNothingLeft();
-  }
-
-  private void assertCannotStart(Script script, String reason, String advice) throws Exception {
-    Script.Result result = script.run();
-    assertEquals(5, result.status(), result::toString);
-    assertEquals("", result.out());
-    List<String> lines = result.err().lines().toList();
-    assertEquals(2, lines.size(), result::err);
-    assertTrue(lines.get(0).startsWith("error: PostgreSQL cannot start: "), result::err);
-    assertTrue(lines.get(0).contains(reason), result::err);
-    assertTrue(lines.get(1).contains(advice), result::err);
-    assertNothingLeft();
+    assertEquals(List.of(), list(work));
   }
 
   private static void assertDone(Script.Result result) {
     assertEquals("", result.err());
-    assertEquals(OUTPUT, result.out().replace("\r", ""));
+    assertEquals(OUTPUT, result.out());
     assertEquals(0, result.status());
   }
 
@@ -219,32 +181,15 @@ class BasicTest {
         .environment("XDG_CACHE_HOME", cache.toString());
   }
 
-  private List<Path> deleteLinks() throws IOException {
-    try (Stream<Path> files = Files.list(folder)) {
-      List<Path> links = files.filter(Files::isSymbolicLink).toList();
-      for (Path link : links) {
-        Files.delete(link);
-      }
-      return links;
-    }
+  /** Waits until so many runs have a file of this name in the data of their server. */
+  private void awaitData(String name, int number) throws InterruptedException {
+    Watch.await(
+        () ->
+            runs().stream().filter(run -> Files.exists(run.resolve("data").resolve(name))).count()
+                >= number);
   }
 
-  private void awaitFile(Script.Running running, String name) throws Exception {
-    while (left().stream().noneMatch(file -> file.endsWith(name))) {
-      assertTrue(running.isAlive(), "it ended without " + name);
-      Thread.sleep(5);
-    }
-  }
-
-  private void awaitNumberOfServers(int number) throws Exception {
-    long deadline = System.nanoTime() + Duration.ofMinutes(2).toNanos();
-    while (left().stream().filter(file -> file.endsWith("postmaster.opts")).count() < number) {
-      assertTrue(System.nanoTime() < deadline, "no second server");
-      Thread.sleep(5);
-    }
-  }
-
-  private void assertNothingLeft() throws Exception {
+  private void assertNothingLeft() {
     assertEquals(List.of(), postgresProcesses());
     assertEquals(List.of(), runs());
   }
@@ -258,19 +203,18 @@ class BasicTest {
   }
 
   /** The folders of runs. */
-  private List<Path> runs() throws IOException {
-    try (Stream<Path> files = Files.list(folder)) {
-      return files.filter(file -> file.getFileName().toString().startsWith("run-")).toList();
-    }
+  private List<Path> runs() {
+    return list(folder).stream()
+        .filter(file -> file.getFileName().toString().startsWith("run-"))
+        .filter(Files::isDirectory)
+        .toList();
   }
 
-  private List<Path> left() {
-    for (int attempt = 1; ; attempt++) {
-      try (Stream<Path> files = Files.walk(folder)) {
-        return files.toList();
-      } catch (UncheckedIOException | IOException e) {
-        assertTrue(attempt < 100, e::toString); // a file was deleted meanwhile
-      }
+  private static List<Path> list(Path folder) {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.toList();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 }

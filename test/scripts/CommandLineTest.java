@@ -5,52 +5,38 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.List;
-import java.util.stream.Stream;
-import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import picocli.CommandLine;
 
-/** Help and version, without a database. */
+/** Help, version and wrong command lines, without a database. No value is ever printed. */
 @Timeout(60)
 class CommandLineTest {
 
-  private static final List<Object> SCRIPTS =
-      List.of(new BankBasic(), new BankInsecure(), new BankSecure());
-
-  @TestFactory
-  Stream<DynamicTest> helpAndVersion() {
-    return SCRIPTS.stream()
-        .map(
-            script ->
-                DynamicTest.dynamicTest(
-                    script.getClass().getName(), () -> assertHelpAndVersion(script)));
-  }
-
-  private static void assertHelpAndVersion(Object script) {
-    String name = script.getClass().getName();
-    String help = output(script, "--help");
-    assertEquals(help, output(script, "-h"));
-    assertTrue(help.startsWith("Usage: " + name), help);
-    for (String word :
-        List.of("--url", "DATABASE_URL", "Exit status: 0", " 1 ", " 2 ", " 3 ", " 5 ")) {
-      assertTrue(help.contains(word), () -> word + " is not in\n" + help);
-    }
-    assertTrue(help.lines().allMatch(line -> line.length() <= 80), help);
-    String version = output(script, "--version");
-    assertTrue(version.matches(name + " \\d+\\.\\d+\\R"), version);
-    assertEquals(version, output(script, "-V"));
-  }
-
   @Test
-  void helpOfTheTwinsListsTheirOptions() {
-    for (Object script : List.of(new BankInsecure(), new BankSecure())) {
+  void helpAndVersion() {
+    for (Object script : List.of(new BankBasic(), new BankInsecure(), new BankSecure())) {
+      String name = script.getClass().getName();
       String help = output(script, "--help");
-      for (String option : List.of("--accounts", "100", "--transfers", "1", "--echo")) {
-        assertTrue(help.contains(option), () -> option + " is not in\n" + help);
+      assertEquals(help, output(script, "-h"));
+      assertTrue(help.startsWith("Usage: " + name), help);
+      assertHas(help, "--url", "DATABASE_URL", "Exit status: 0", " 1 ", " 2 ", " 3 ", " 5 ");
+      assertTrue(help.lines().allMatch(line -> line.length() <= 80), help);
+      if (!(script instanceof BankBasic)) {
+        assertHas(help, "--accounts", "100", "--transfers", "1", "--echo");
+        assertEquals(script instanceof BankSecure, help.contains("--certs-dir"), help);
       }
-      assertEquals(script instanceof BankSecure, help.contains("--certs-dir"), help);
+      String version = output(script, "--version");
+      assertTrue(version.matches(name + " \\d+\\.\\d+\\R"), version);
+      assertEquals(version, output(script, "-V"));
+    }
+  }
+
+  private static void assertHas(String help, String... words) {
+    for (String word : words) {
+      assertTrue(help.contains(word), () -> word + " is not in\n" + help);
     }
   }
 
@@ -70,5 +56,52 @@ class CommandLineTest {
     assertEquals("", result.err());
     assertFalse(result.out().isEmpty());
     ErrorForm.assertNoPassword(result);
+  }
+
+  /** The arguments are apart by a blank. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--transfer=geheim | unknown option --transfer",
+        "--url:geheim | unknown option --url",
+        "-p geheim | unexpected argument; a URL with blanks or & in it needs quotes",
+        "u:geheim@localhost | unexpected argument; a URL with blanks or & in it needs quotes",
+        "--accounts | Missing required parameter for option '--accounts' (<accounts>)",
+        "--accounts=1 --accounts=2 | option '--accounts' (<accounts>) should be specified only"
+            + " once",
+        "--accounts=geheim | Invalid value for option '--accounts'",
+        "--accounts=2147483648 | Invalid value for option '--accounts'",
+        "--accounts=-1 | --accounts must be from 0 to 1,000,000",
+        "--accounts=1000001 | --accounts must be from 0 to 1,000,000",
+        "--transfers=-1 | --transfers must be 0 or more"
+      })
+  void wrongArguments(String arguments, String problem) {
+    StringWriter said = new StringWriter();
+    int status =
+        new CommandLine(new BankInsecure())
+            .setParameterExceptionHandler((e, given) -> tell(said, BankInsecure.problem(e)))
+            .setExecutionExceptionHandler((e, command, parsed) -> tell(said, e.getMessage()))
+            .execute(arguments.split(" "));
+    assertEquals(problem, said.toString());
+    assertEquals(2, status);
+  }
+
+  private static int tell(StringWriter said, String problem) {
+    said.append(problem);
+    return 2;
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "BankInsecure, --urll=geheim, unknown option --urll",
+    "BankInsecure, --accounts=-1, --accounts must be",
+    "BankBasic, --urll=geheim, Unknown option --urll",
+    "BankBasic, u:geheim@localhost, is the URL quoted?",
+    "BankBasic, --url=geheim, the URL is not like"
+  })
+  void aWrongCommandLineIsAnErrorLineAndStatus2(String script, String argument, String words)
+      throws Exception {
+    new ErrorForm(2, words).check(Script.of(script, argument).run());
   }
 }

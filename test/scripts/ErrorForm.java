@@ -11,7 +11,7 @@ import java.util.List;
  * @param status the exit status
  * @param words what the lines say
  */
-record ErrorForm(int status, String... words) implements Case.Check {
+record ErrorForm(int status, String... words) {
 
   /** The password of every test, so that none is ever printed. It needs encoding in a URL. */
   static final String PASSWORD = "geheim/%+ü@?";
@@ -21,8 +21,7 @@ record ErrorForm(int status, String... words) implements Case.Check {
 
   private static final int NO_CONNECTION = 5;
 
-  @Override
-  public void check(Script.Result result) {
+  void check(Script.Result result) {
     String printed = "\n" + result.out() + result.err();
     List<String> lines = result.err().lines().toList();
     assertTrue(lines.size() <= (status == NO_CONNECTION ? 2 : 1), printed);

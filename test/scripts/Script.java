@@ -1,4 +1,3 @@
-import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.Charset;
@@ -16,11 +15,6 @@ import org.junit.jupiter.api.Assumptions;
 /**
  * One of the scripts, run as a user runs it: in a process of its own, with the very main that JBang
  * starts, in an empty working directory, with an empty home and a clean environment.
- *
- * <pre>{@code
- * Script.Result result = Script.of("BankInsecure", "--url", server.url()).run();
- * assertEquals(0, result.status(), result::err);
- * }</pre>
  */
 final class Script {
 
@@ -102,11 +96,6 @@ final class Script {
     Assumptions.assumeTrue(charset.newEncoder().canEncode(text), "this locale has ASCII only");
   }
 
-  /** Skips the test where its variables cannot be handed on. */
-  void assumeItsEnvironment() {
-    environment.values().forEach(Script::assumeThatJavaHandsOn);
-  }
-
   /** Runs it to its end; one that outlasts its time is killed and fails the test. */
   Result run() throws IOException, InterruptedException {
     try (Running running = start()) {
@@ -116,21 +105,18 @@ final class Script {
 
   /** Starts it and returns while it runs. */
   Running start() throws IOException {
-    assumeItsEnvironment();
+    environment.values().forEach(Script::assumeThatJavaHandsOn);
     TemporaryDirectory directory = TemporaryDirectory.create("script-");
     Path homeDirectory = home == null ? directory.directory("home") : home;
-    Path input = Files.writeString(directory.path().resolve("in"), this.input);
     ProcessBuilder builder = new ProcessBuilder(command(homeDirectory));
-    builder.environment().keySet().retainAll(List.of("PATH", "SystemRoot"));
+    builder.environment().keySet().retainAll(List.of("PATH"));
     builder.environment().put("HOME", homeDirectory.toString());
     builder.environment().put("LANG", "C.UTF-8");
     builder.environment().putAll(environment);
-    builder.directory(
-        workingDirectory == null
-            ? directory.directory("work").toFile()
-            : workingDirectory.toFile());
+    Path work = workingDirectory == null ? directory.directory("work") : workingDirectory;
+    builder.directory(work.toFile());
     // Files take all that is written, however fast, where an unread pipe would stop the script.
-    builder.redirectInput(input.toFile());
+    builder.redirectInput(Files.writeString(directory.path().resolve("in"), input).toFile());
     Path printed = Files.createFile(directory.path().resolve("out"));
     builder.redirectOutput(output == null ? printed.toFile() : output.toFile());
     builder.redirectError(directory.path().resolve("err").toFile());
@@ -139,15 +125,12 @@ final class Script {
 
   private List<String> command(Path homeDirectory) {
     List<String> command = new ArrayList<>();
-    command.add(System.getProperty("java.home") + File.separator + "bin" + File.separator + "java");
-    command.add("-XX:+UseSerialGC");
-    command.add("-XX:TieredStopAtLevel=1");
+    command.add(System.getProperty("java.home") + "/bin/java");
+    command.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
     command.add("-Duser.home=" + homeDirectory);
     command.add("-Djava.io.tmpdir=" + System.getProperty("java.io.tmpdir"));
     command.addAll(javaOptions);
-    command.add("-cp");
-    command.add(System.getProperty("java.class.path"));
-    command.add(name);
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), name));
     command.addAll(arguments);
     return terminal ? onTerminal(command) : command;
   }

@@ -5,7 +5,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
-import java.util.regex.MatchResult;
+import java.util.Scanner;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jdbi.v3.core.Jdbi;
 import org.jdbi.v3.core.transaction.TransactionIsolationLevel;
@@ -65,15 +66,12 @@ class LessonTest extends EachServer {
       String line = "\nREAD COMMITTED " + verdict.formatted(Math.abs(lost));
       assertTrue(out.contains(line), out);
     }
-
     Row strict = Row.of("SERIALIZABLE", out);
-    assertEquals(LostUpdate.TOTAL, strict.total());
     assertTrue(strict.failed() > 0, out);
+    assertEquals(LostUpdate.TOTAL, strict.total());
     assertTrue(out.contains("rolled back " + strict.failed() + " transfers"), out);
-
-    Row retried = Row.of("SERIALIZABLE, a loop", out);
-    assertEquals(LostUpdate.TOTAL, retried.total());
-    assertEquals(0, retried.failed());
+    Row retried = Row.of("SERIALIZABLE a loop", out);
+    assertEquals(new Row(0, retried.retries(), LostUpdate.TOTAL), retried);
     assertTrue(out.contains("after " + retried.retries() + " retries"), out);
     assertEquals(List.of("accounts"), tables());
   }
@@ -81,19 +79,13 @@ class LessonTest extends EachServer {
   /** A row of the table that LostUpdate prints. */
   private record Row(long failed, long retries, long total) {
     static Row of(String way, String output) {
-      String number = "  +([\\d,]+)";
-      MatchResult row =
-          Pattern.compile("(?m)^" + way + number.repeat(4) + "$")
-              .matcher(output)
-              .results()
-              .findFirst()
-              .orElseThrow(() -> new AssertionError(output));
-      assertEquals(LostUpdate.TRANSFERS, number(row, 1) + number(row, 2), output);
-      return new Row(number(row, 2), number(row, 3), number(row, 4));
-    }
-
-    private static long number(MatchResult row, int group) {
-      return Long.parseLong(row.group(group).replace(",", ""));
+      Matcher row = Pattern.compile("\n" + way + "  +(\\d.*)").matcher(output.replace(",", ""));
+      assertTrue(row.find(), output);
+      Scanner numbers = new Scanner(row.group(1));
+      long committed = numbers.nextLong();
+      Row read = new Row(numbers.nextLong(), numbers.nextLong(), numbers.nextLong());
+      assertEquals(LostUpdate.TRANSFERS, committed + read.failed(), output);
+      return read;
     }
   }
 

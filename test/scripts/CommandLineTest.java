@@ -64,14 +64,12 @@ class CommandLineTest {
       delimiter = '|',
       value = {
         "--transfer=geheim | unknown option --transfer",
-        "--url:geheim | unknown option --url",
         "-p geheim | unexpected argument; a URL with blanks or & in it needs quotes",
         "u:geheim@localhost | unexpected argument; a URL with blanks or & in it needs quotes",
         "--accounts | Missing required parameter for option '--accounts' (<accounts>)",
         "--accounts=1 --accounts=2 | option '--accounts' (<accounts>) should be specified only"
             + " once",
         "--accounts=geheim | Invalid value for option '--accounts'",
-        "--accounts=2147483648 | Invalid value for option '--accounts'",
         "--accounts=-1 | --accounts must be from 0 to 1,000,000",
         "--accounts=1000001 | --accounts must be from 0 to 1,000,000",
         "--transfers=-1 | --transfers must be 0 or more"

@@ -1,12 +1,12 @@
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
 /** What a run printed: what it did, what it tried again, and what it does not know. */
@@ -18,12 +18,12 @@ record ScriptOutput(Script.Result result) {
   /** The transfers that it printed: a line each, or BankLoad's sum. */
   long transfers() {
     return result.out().lines().filter(line -> line.startsWith("Transferred ")).count()
-        + count("Transfers: ([\\d,]+) committed").orElse(0L);
+        + numbers("Transfers: ([\\d,]+) committed").sum();
   }
 
   /** The accounts that it printed as created. */
   long accounts() {
-    return count("([\\d,]+) created\\.").orElseThrow(() -> new AssertionError(result));
+    return numbers("([\\d,]+) created\\.").findFirst().orElseThrow();
   }
 
   /** The failed attempts, in the order in which it printed them. */
@@ -72,11 +72,10 @@ record ScriptOutput(Script.Result result) {
     return this;
   }
 
-  private Optional<Long> count(String words) {
+  private LongStream numbers(String words) {
     return Pattern.compile(words)
         .matcher(result.out())
         .results()
-        .map(match -> Long.valueOf(match.group(1).replace(",", "")))
-        .findFirst();
+        .mapToLong(match -> Long.parseLong(match.group(1).replace(",", "")));
   }
 }

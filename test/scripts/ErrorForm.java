@@ -19,12 +19,10 @@ record ErrorForm(int status, String... words) {
   /** The same as it stands in a URL. */
   static final String ENCODED_PASSWORD = "geheim%2F%25+%C3%BC%40%3F";
 
-  private static final int NO_CONNECTION = 5;
-
   void check(Script.Result result) {
     String printed = "\n" + result.out() + result.err();
     List<String> lines = result.err().lines().toList();
-    assertTrue(lines.size() <= (status == NO_CONNECTION ? 2 : 1), printed);
+    assertTrue(lines.size() == 1 || lines.size() == 2 && status == 5, printed);
     assertTrue(lines.get(0).startsWith("error: "), printed);
     assertFalse(lines.get(0).matches("error: (null|.*Exception.*|\\s*)"), printed);
     assertTrue(lines.size() == 1 || lines.get(1).matches("[A-Z].*[.:'].*"), printed);

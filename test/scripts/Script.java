@@ -21,6 +21,9 @@ final class Script {
   /** What a finished run left. */
   record Result(int status, String out, String err) {}
 
+  /** The classes of a first run, in a form that Java loads in a third less time. */
+  private static final Path CLASSES = archiveClasses();
+
   private final String name;
   private final List<String> arguments;
   private final List<String> javaOptions = new ArrayList<>();
@@ -35,6 +38,19 @@ final class Script {
   private Script(String name, List<String> arguments) {
     this.name = name;
     this.arguments = arguments;
+  }
+
+  private static Path archiveClasses() {
+    try {
+      Path archive = TemporaryDirectory.create("classes-").path().resolve("archive");
+      of("BankSecure", "--url=postgresql://localhost:1/bank")
+          .javaOption("-XX:ArchiveClassesAtExit=" + archive)
+          .timeLimit(Duration.ofMinutes(3))
+          .run();
+      return archive;
+    } catch (IOException | InterruptedException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   /** The script of this name, with these arguments. */
@@ -127,6 +143,8 @@ final class Script {
     List<String> command = new ArrayList<>();
     command.add(System.getProperty("java.home") + "/bin/java");
     command.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+    // The run that writes the archive would tell of each class that it must leave out.
+    command.add(CLASSES == null ? "-Xlog:disable" : "-XX:SharedArchiveFile=" + CLASSES);
     command.add("-Duser.home=" + homeDirectory);
     command.add("-Djava.io.tmpdir=" + System.getProperty("java.io.tmpdir"));
     command.addAll(javaOptions);
@@ -152,11 +170,6 @@ final class Script {
     private Running(Process process, TemporaryDirectory directory) {
       this.process = process;
       this.directory = directory;
-    }
-
-    /** Whether it has not ended. */
-    boolean isAlive() {
-      return process.isAlive();
     }
 
     /** What it has written to standard output so far. */

@@ -2,18 +2,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
+import java.util.Random;
 import java.util.stream.Stream;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.Timeout;
 
 /** Each transfer and each account is created exactly once, whatever happens to the connection. */
@@ -39,135 +36,97 @@ class FaultTest extends EachServer {
   }
 
   @Test
-  void everyTransferIsCutOnceAfterTheServerCommitted() {
-    FaultProxy.Fault cuts = proxy.when(TRANSFER).oncePerTransfer().cutAfterServer();
-    assertEquals(200, transfer(200));
-    assertEquals(200, cuts.injected());
+  void aTransferIsRetriedAfterEachKindOfFault() {
+    TransferClient[] clients = clients(1, bank.connect(proxy.port()));
+    List<FaultProxy.Fault> faults =
+        List.of(
+            proxy.when(TRANSFER).everyNth(5).cutBeforeServer(),
+            proxy.when(TRANSFER).everyNth(6).cutAfterServer(),
+            proxy.when(TRANSFER).everyNth(7).answerError("40001", "restart transaction"),
+            proxy.when(TRANSFER).everyNth(8).answerError("40P01", "deadlock detected"),
+            proxy.when(TRANSFER).everyNth(9).answerError("58C00", "range unavailable"),
+            proxy.when(TRANSFER).everyNth(10).answerErrorAfterServer("40003", "ambiguous"),
+            proxy.when(TRANSFER).everyNth(11).answerErrorAfterServer("57014", "canceled"),
+            proxy.when(TRANSFER).everyNth(12).answerErrorAfterServer("58C01", "unavailable"),
+            proxy.when(TRANSFER).everyNth(13).answerErrorAfterServer("XXUUU", "unavailable"),
+            proxy.when(TRANSFER).everyNth(14).answerErrorAfterServer("57P01", "shutdown"));
+    clients[0].transfer(100);
+    faults.forEach(fault -> assertTrue(fault.injected() >= 5, fault.injected() + " times"));
+    int injected = faults.stream().mapToInt(FaultProxy.Fault::injected).sum();
+    assertEquals(injected, clients[0].retries().size());
+    assertExact(100, clients);
   }
 
   @Test
-  void requestsAndAnswersAreCutAtRandom() {
-    assertEachIsRetried(
-        rare(1).cutBeforeServer(),
-        rare(2).cutInsideRequest(2),
-        rare(3).cutInsideAnswer(3),
-        rare(4).cutAfterServer());
-  }
-
-  @Test
-  void errorsAreAnsweredAtRandom() {
-    assertEachIsRetried(
-        rare(1).answerError("40001", "restart transaction"),
-        rare(2).answerError("40P01", "deadlock detected"),
-        rare(3).answerError("40003", "result is ambiguous"),
-        rare(4).answerErrorAfterServer("40003", "result is ambiguous"),
-        rare(5).answerErrorAfterServer("57014", "query execution canceled"),
-        rare(6).answerError("58C00", "range unavailable"),
-        rare(9).answerErrorAfterServer("XXUUU", "rpc error: code = Unavailable"),
-        rare(7).answerErrorAfterServer("58C01", "replica unavailable"),
-        rare(8).answerErrorAfterServer("57P01", "shutting down"));
-  }
-
-  private FaultProxy.Rule rare(int seed) {
-    return proxy.when(TRANSFER).withProbability(0.08, seed);
-  }
-
-  private void assertEachIsRetried(FaultProxy.Fault... faults) {
-    int retries = transfer(200);
-    Stream.of(faults).forEach(fault -> assertTrue(fault.injected() >= 5));
-    assertEquals(Stream.of(faults).mapToInt(FaultProxy.Fault::injected).sum(), retries);
-  }
-
-  /** Makes transfers through the proxy, exactly, and returns how many retries that took. */
-  private int transfer(int transfers) {
-    try (TransferClient client = TransferClient.of(bank, proxy.port())) {
-      client.transfer(transfers);
-      assertEquals(transfers, bank.ledger().size());
-      TransferClient.assertExact(bank, atFirst, client);
-      return client.retries().size();
+  void connectionsAreCutAtRandomTimes() throws Exception {
+    TransferClient[] clients = clients(4, bank.connect(proxy.port()));
+    TransferClient.Work work = TransferClient.start(List.of(clients), Integer.MAX_VALUE);
+    Random random = new Random(1);
+    for (int cuts = 0; cuts < 40; cuts++) {
+      Thread.sleep(random.nextInt(50));
+      proxy.cutAll();
     }
-  }
-
-  @Test
-  void connectionsAreCutAtRandomBytes() throws Exception {
-    List<TransferClient> clients = new ArrayList<>();
-    for (int i = 0; i < 4; i++) {
-      clients.add(TransferClient.of(bank, proxy.port()));
-    }
-    FaultProxy.Fault cuts = proxy.cutAtBytes(2_000, 1);
-    proxy.cutAll();
-    TransferClient.start(clients, 50).await();
-    assertTrue(cuts.injected() >= 25, () -> cuts.injected() + " cuts");
-    assertEquals(200, bank.ledger().size());
-    TransferClient.assertExact(bank, atFirst, clients.toArray(TransferClient[]::new));
-    clients.forEach(TransferClient::close);
+    Stream.of(clients).forEach(TransferClient::stop);
+    work.await();
+    assertTrue(Stream.of(clients).mapToInt(client -> client.retries().size()).sum() >= 40);
+    assertExact(bank.ledger().size(), clients);
   }
 
   /** The server may go on with a statement whose client has gone, while its repeat arrives. */
   @Test
   void aStatementOutlivesItsConnection() throws Exception {
-    try (Handle blocker = server.asSuperuser(bank.database()).open();
-        TransferClient client = TransferClient.of(bank, proxy.port())) {
+    try (Handle blocker = server.asSuperuser(bank.database()).open()) {
+      TransferClient[] clients = clients(1, bank.connect(proxy.port()));
       blocker.begin();
       blocker.select("SELECT id FROM accounts FOR UPDATE").mapTo(Long.class).list();
       proxy.mark();
-      TransferClient.Work work = TransferClient.start(List.of(client), 5);
+      TransferClient.Work work = TransferClient.start(List.of(clients), 1);
       awaitSent(1);
       proxy.cutAll();
       awaitSent(2);
       blocker.commit();
       work.await();
-      assertEquals(5, bank.ledger().size());
-      TransferClient.assertExact(bank, atFirst, client);
+      assertExact(1, clients);
     }
   }
 
   /** Waits until so many transfers were sent, and gives the last one the time to be blocked. */
   private void awaitSent(int transfers) throws InterruptedException {
     Watch.await(
-        () ->
-            proxy.statements().stream().filter(sent -> sent.contains(TRANSFER)).count()
-                >= transfers);
+        () -> proxy.statements().stream().filter(s -> s.contains(TRANSFER)).count() >= transfers);
     Thread.sleep(200);
   }
 
   /** A whole run, which prints each retry in a line of its own. */
   @Test
-  void runThroughFaultsOfAllKinds() throws Exception {
-    String chunk = "INSERT INTO accounts";
+  void aRunThroughFaults() throws Exception {
     List<FaultProxy.Fault> faults =
         List.of(
-            proxy.when(chunk).everyNth(5).cutAfterServer(),
-            proxy.when(chunk).everyNth(4).cutInsideRequest(1),
-            proxy.when(chunk).everyNth(3).cutInsideAnswer(2),
-            rare(1).cutBeforeServer(),
-            rare(2).cutAfterServer(),
-            rare(3).answerError("40001", "restart transaction"),
-            rare(4).answerErrorAfterServer("40003", "result is ambiguous"),
             proxy.when("SELECT version").first(1).cutAfterServer(),
             proxy.when("CREATE TABLE IF NOT EXISTS transfers").first(1).cutAfterServer(),
-            proxy.when("SELECT coalesce").first(2).cutBeforeServer());
+            proxy.when("INSERT INTO accounts").everyNth(2).cutAfterServer(),
+            proxy.when("SELECT coalesce").first(2).cutBeforeServer(),
+            proxy.when(TRANSFER).everyNth(3).cutAfterServer(),
+            proxy.when(TRANSFER).everyNth(4).answerError("40001", "restart transaction"));
     ScriptOutput output =
         new ScriptOutput(
-            bank.scriptThrough(proxy.port(), "--accounts=10000", "--transfers=100").run());
+            bank.scriptThrough(proxy.port(), "--accounts=4000", "--transfers=20").run());
     output.assertDone().assertLedgerOf(bank).assertTotalOf(bank);
     faults.forEach(fault -> assertTrue(fault.injected() >= 1));
     assertEquals(
         faults.stream().mapToInt(FaultProxy.Fault::injected).sum(),
         output.failedAttempts().count());
-    assertEquals(10_000, output.accounts());
-    assertEquals(100, output.transfers());
-    assertEquals(10_100, bank.balances().size());
+    assertEquals(4_000, output.accounts());
+    assertEquals(20, output.transfers());
+    assertEquals(4_100, bank.balances().size());
     assertTrue(bank.balances().keySet().containsAll(atFirst.keySet()));
   }
 
   /** The run prints one error line, the query that finds the transfer, and exit status 3. */
   @Test
-  void runWithAnUnknownOutcome() throws Exception {
-    FaultProxy.Fault cut = proxy.when(TRANSFER).first(1).cutAfterServer();
-    proxy
-        .when(exchange -> exchange.contains(TRANSFER) && cut.injected() > 0)
-        .answerError("23514", "no");
+  void aRunWithAnUnknownOutcome() throws Exception {
+    proxy.when(TRANSFER).first(1).cutAfterServer();
+    proxy.when(TRANSFER).answerError("23514", "no");
     Script.Result result = bank.scriptThrough(proxy.port(), "--accounts=0").run();
     assertEquals(3, result.status(), result::toString);
     List<String> lines = result.err().lines().toList();
@@ -184,7 +143,7 @@ class FaultTest extends EachServer {
   void ctrlCAmidTransfers() throws Exception {
     Script script = bank.script("--accounts=0", "--transfers=1000000");
     try (Script.Running running = script.start()) {
-      Watch.of(bank).awaitTransfers(100);
+      Watch.of(bank).awaitTransfers(20);
       running.signal("INT");
       Script.Result result = running.await();
       assertEquals(130, result.status(), result::toString);
@@ -196,51 +155,35 @@ class FaultTest extends EachServer {
     }
   }
 
-  @TestFactory
-  Stream<DynamicTest> oneOfTwoHosts() {
-    return Scenario.together(
-        new Scenario("is closed", () -> transferThroughTwoHosts(FaultProxy::close)),
-        new Scenario(
-            "freezes",
-            () ->
-                transferThroughTwoHosts(
-                    host -> {
-                      host.when(exchange -> true).freezeBeforeServer();
-                      host.freezeConnections();
-                    })));
-  }
-
-  /** A session that has lost its host continues on the other one. */
-  private void transferThroughTwoHosts(Consumer<FaultProxy> trouble) throws Exception {
-    Bank bank = Watch.bankWithAccounts(server, 1_000);
-    Map<Long, Long> atFirst = bank.balances();
-    try (FaultProxy one = FaultProxy.to(server.port());
-        FaultProxy other = FaultProxy.to(server.port())) {
-      one.mark();
-      other.mark();
-      List<TransferClient> clients = new ArrayList<>();
-      for (int i = 0; i < 12; i++) {
-        clients.add(TransferClient.of(bank, through(bank, one, other)));
-      }
-      assertNotEquals(0, one.connectionsOpened());
-      assertNotEquals(0, other.connectionsOpened());
-      // Enough to be still under way when the host is lost.
-      int each = kind.isCockroach() ? 100 : 1_000;
-      TransferClient.Work work = TransferClient.start(clients, each);
-      Watch.of(bank).awaitTransfers(50);
-      trouble.accept(one);
-      assertTrue(work.isUnderWay(), "too late");
-      work.await();
-      assertEquals(12 * each, bank.ledger().size());
-      TransferClient.assertExact(bank, atFirst, clients.toArray(TransferClient[]::new));
-      clients.forEach(TransferClient::close);
+  /** A session that has lost its host continues on another one. */
+  @Test
+  void oneOfThreeHostsIsClosedAndOneFreezes() throws Exception {
+    try (FaultProxy freezing = FaultProxy.to(server.port());
+        FaultProxy closing = FaultProxy.to(server.port())) {
+      String ports = ":%d,localhost:%d,localhost:%d";
+      String hosts = ports.formatted(proxy.port(), freezing.port(), closing.port());
+      String url = bank.urlThrough(proxy.port()).replace(":" + proxy.port(), hosts);
+      TransferClient[] clients =
+          clients(12, BankInsecure.connect(BankInsecure.settings(url + "&socketTimeout=1")));
+      assertNotEquals(0, freezing.openConnections());
+      assertNotEquals(0, closing.openConnections());
+      freezing.when("").freezeAfterServer();
+      freezing.freezeConnections();
+      closing.close();
+      TransferClient.start(List.of(clients), 5).await();
+      assertExact(60, clients);
     }
   }
 
-  private static Jdbi through(Bank bank, FaultProxy one, FaultProxy other) {
-    String port = ":" + one.port();
-    String both = port + ",localhost:" + other.port();
-    String url = bank.urlThrough(one.port()).replace(port, both) + "&socketTimeout=3";
-    return BankInsecure.connect(BankInsecure.settings(url));
+  private TransferClient[] clients(int count, Jdbi jdbi) {
+    return Stream.generate(() -> TransferClient.of(bank, jdbi))
+        .limit(count)
+        .toArray(TransferClient[]::new);
+  }
+
+  private void assertExact(int transfers, TransferClient... clients) {
+    assertEquals(transfers, bank.ledger().size());
+    TransferClient.assertExact(bank, atFirst, clients);
+    Stream.of(clients).forEach(TransferClient::close);
   }
 }

@@ -7,9 +7,11 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jdbi.v3.core.HandleCallback;
 import org.jdbi.v3.core.Jdbi;
+import org.jdbi.v3.core.generic.GenericType;
+import org.jdbi.v3.core.mapper.reflect.ConstructorMapper;
 
 /** A database on a test's server, how the scripts get there, and what is really in it. */
 record Bank(Server server, String database) {
@@ -85,11 +87,7 @@ record Bank(Server server, String database) {
 
   /** Changes the database as superuser. */
   void execute(String... statements) {
-    ask(
-        root -> {
-          List.of(statements).forEach(root::execute);
-          return null;
-        });
+    server.asSuperuser(database).useHandle(root -> Stream.of(statements).forEach(root::execute));
   }
 
   /** Every account's balance by its ID. */
@@ -97,32 +95,21 @@ record Bank(Server server, String database) {
     return ask(
         root ->
             root.createQuery("SELECT id, balance FROM accounts")
-                .map((row, context) -> Map.entry(row.getLong("id"), row.getLong("balance")))
-                .collect(
-                    Collectors.toMap(
-                        Map.Entry::getKey, Map.Entry::getValue, Long::sum, TreeMap::new)));
+                .setMapKeyColumn("id")
+                .setMapValueColumn("balance")
+                .collectInto(new GenericType<Map<Long, Long>>() {}));
   }
 
   /** The ledger, in the order of its times. */
   List<Entry> ledger() {
-    return ask(
-        root ->
-            root.createQuery("SELECT id, source, target, amount FROM transfers ORDER BY created_at")
-                .map(
-                    (row, context) ->
-                        new Entry(
-                            row.getObject("id", UUID.class),
-                            row.getLong("source"),
-                            row.getLong("target"),
-                            row.getLong("amount")))
-                .list());
+    String entries = "SELECT id, source, target, amount FROM transfers ORDER BY created_at";
+    return ask(root -> root.createQuery(entries).map(ConstructorMapper.of(Entry.class)).list());
   }
 
   /** The sum of all balances. */
   long total() {
-    return ask(root ->
-            root.createQuery("SELECT sum(balance) FROM accounts").mapTo(BigDecimal.class).one())
-        .longValueExact();
+    String sum = "SELECT sum(balance) FROM accounts";
+    return ask(root -> root.createQuery(sum).mapTo(BigDecimal.class).one()).longValueExact();
   }
 
   /** Each account holds what it held at first and what the ledger moved since. */

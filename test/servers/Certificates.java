@@ -3,14 +3,20 @@ import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyPair;
 import java.security.KeyPairGenerator;
+import java.security.KeyStore;
 import java.security.PrivateKey;
+import java.security.cert.Certificate;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import javax.net.ssl.KeyManagerFactory;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocketFactory;
 import org.bouncycastle.asn1.x500.X500Name;
 import org.bouncycastle.asn1.x509.GeneralNames;
 import org.bouncycastle.cert.X509CertificateHolder;
+import org.bouncycastle.cert.jcajce.JcaX509CertificateConverter;
 import org.bouncycastle.jce.provider.BouncyCastleProvider;
 import org.bouncycastle.openssl.jcajce.JcaPKCS8Generator;
 
@@ -28,23 +34,17 @@ final class Certificates {
   /** The format of a private key in its file. */
   enum KeyFormat {
     /** PEM, as {@code cockroach cert} writes: PKCS#1 for RSA, SEC1 for an elliptic curve. */
-    TRADITIONAL(".key"),
+    TRADITIONAL,
     /** PEM, {@code BEGIN PRIVATE KEY}. */
-    PKCS8_PEM(".key"),
+    PKCS8_PEM,
     /** What {@code --also-generate-pkcs8-key} adds. */
-    PKCS8_DER(".key.pk8");
-
-    private final String suffix;
-
-    KeyFormat(String suffix) {
-      this.suffix = suffix;
-    }
+    PKCS8_DER
   }
 
   private static final Duration DAY = Duration.ofDays(1);
 
   /** A key takes long to create, so a subject keeps its own for as long as the program runs. */
-  private static final Map<String, KeyPair> SUBJECT_KEYS = new ConcurrentHashMap<>();
+  private static final Map<String, KeyPair> KEYS = new ConcurrentHashMap<>();
 
   private final CertificateAuthority authority;
 
@@ -81,12 +81,16 @@ final class Certificates {
     return new Leaf("client." + user, user, CertificateAuthority.userNames(user));
   }
 
+  private static KeyPair keys(String subject) {
+    return KEYS.computeIfAbsent(subject, absent -> CertificateAuthority.rsaKeys());
+  }
+
   /** A certificate with its key, still to be spoilt or written. */
   final class Leaf {
     private final String file;
     private final String user;
     private final GeneralNames names;
-    private KeyPair subjectKeys;
+    private KeyPair keys;
     private PrivateKey keyInFile;
     private Instant notBefore = Instant.now().minus(DAY);
     private Instant notAfter = notBefore.plus(CertificateAuthority.VALIDITY);
@@ -96,9 +100,8 @@ final class Certificates {
       this.file = file;
       this.user = user;
       this.names = names;
-      this.subjectKeys =
-          SUBJECT_KEYS.computeIfAbsent(file, subject -> CertificateAuthority.rsaKeys());
-      this.keyInFile = subjectKeys.getPrivate();
+      this.keys = keys(file);
+      this.keyInFile = keys.getPrivate();
     }
 
     /** Its time ended yesterday. */
@@ -122,17 +125,21 @@ final class Certificates {
 
     /** The key file holds a key that is not the certificate's. */
     Leaf withAnotherKey() {
-      keyInFile =
-          SUBJECT_KEYS
-              .computeIfAbsent("another", subject -> CertificateAuthority.rsaKeys())
-              .getPrivate();
+      keyInFile = keys("another").getPrivate();
       return this;
     }
 
     /** The key is of an elliptic curve, P-256. */
     Leaf ellipticCurve() {
-      subjectKeys = ellipticCurveKeys();
-      keyInFile = subjectKeys.getPrivate();
+      try {
+        // Java's own provider leaves the curve's name out of the SEC1 structure.
+        KeyPairGenerator generator = KeyPairGenerator.getInstance("EC", new BouncyCastleProvider());
+        generator.initialize(256);
+        keys = generator.generateKeyPair();
+      } catch (GeneralSecurityException e) {
+        throw new IllegalStateException(e);
+      }
+      keyInFile = keys.getPrivate();
       return this;
     }
 
@@ -143,10 +150,36 @@ final class Certificates {
 
     /** Writes the certificate and the key, which only its owner can read. */
     void write(Path directory, KeyFormat format) throws IOException {
-      CertificateAuthority.writePublic(
-          directory.resolve(file + ".crt"), CertificateAuthority.pem(sign()));
-      CertificateAuthority.writePrivate(
-          directory.resolve(file + format.suffix), encoded(keyInFile, format));
+      Path certificate = directory.resolve(file + ".crt");
+      CertificateAuthority.writePublic(certificate, CertificateAuthority.pem(sign()));
+      Path pem = directory.resolve(file + ".key");
+      switch (format) {
+        case TRADITIONAL ->
+            CertificateAuthority.writePrivate(pem, CertificateAuthority.pem(keyInFile));
+        case PKCS8_PEM ->
+            CertificateAuthority.writePrivate(
+                pem, CertificateAuthority.pem(new JcaPKCS8Generator(keyInFile, null)));
+        case PKCS8_DER ->
+            CertificateAuthority.writePrivate(
+                directory.resolve(file + ".key.pk8"), keyInFile.getEncoded());
+      }
+    }
+
+    /** Lets who has it show the certificate. */
+    SSLSocketFactory identity() throws IOException {
+      try {
+        Certificate certificate = new JcaX509CertificateConverter().getCertificate(sign());
+        KeyStore store = KeyStore.getInstance("PKCS12");
+        store.load(null, null);
+        store.setKeyEntry(user, keyInFile, new char[0], new Certificate[] {certificate});
+        KeyManagerFactory keyManagers = KeyManagerFactory.getInstance("PKIX");
+        keyManagers.init(store, new char[0]);
+        SSLContext context = SSLContext.getInstance("TLS");
+        context.init(keyManagers.getKeyManagers(), null, null);
+        return context.getSocketFactory();
+      } catch (GeneralSecurityException e) {
+        throw new IllegalStateException(e);
+      }
     }
 
     private X509CertificateHolder sign() {
@@ -154,29 +187,10 @@ final class Certificates {
           selfSigned ? new X500Name("O=Cockroach, CN=" + user) : authority.name(),
           user,
           names,
-          subjectKeys.getPublic(),
+          keys.getPublic(),
           notBefore,
           notAfter,
-          selfSigned ? subjectKeys.getPrivate() : null);
+          selfSigned ? keys.getPrivate() : null);
     }
-  }
-
-  private static KeyPair ellipticCurveKeys() {
-    try {
-      // Java's own provider leaves the curve's name out of the SEC1 structure.
-      KeyPairGenerator generator = KeyPairGenerator.getInstance("EC", new BouncyCastleProvider());
-      generator.initialize(256);
-      return generator.generateKeyPair();
-    } catch (GeneralSecurityException e) {
-      throw new IllegalStateException(e);
-    }
-  }
-
-  private static byte[] encoded(PrivateKey key, KeyFormat format) throws IOException {
-    return switch (format) {
-      case TRADITIONAL -> CertificateAuthority.pem(key);
-      case PKCS8_PEM -> CertificateAuthority.pem(new JcaPKCS8Generator(key, null));
-      case PKCS8_DER -> key.getEncoded();
-    };
   }
 }

@@ -46,12 +46,11 @@ final class FakeDatabase extends RecordingServer {
 
   /** A message of PostgreSQL's protocol. */
   static byte[] message(char type, byte[] body) {
-    return claiming(type, body.length + 4, body);
-  }
-
-  /** A message that says it is so long, whatever it is. */
-  static byte[] claiming(char type, int length, byte[] body) {
-    return ByteBuffer.allocate(body.length + 5).put((byte) type).putInt(length).put(body).array();
+    return ByteBuffer.allocate(body.length + 5)
+        .put((byte) type)
+        .putInt(body.length + 4)
+        .put(body)
+        .array();
   }
 
   /** An error or a notice; its text must be free of NUL. */

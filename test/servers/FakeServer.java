@@ -5,7 +5,7 @@ import java.net.ServerSocket;
 import java.net.Socket;
 
 /** A port of this machine behind which is no database server, and what happens to who comes. */
-record FakeServer(ServerSocket socket) implements AutoCloseable {
+record FakeServer(ServerSocket socket, Thread acceptor) implements AutoCloseable {
 
   /** What is done with a client. */
   interface Behavior {
@@ -17,17 +17,17 @@ record FakeServer(ServerSocket socket) implements AutoCloseable {
     return open(InetAddress.getLoopbackAddress(), behavior);
   }
 
-  /** Opens one at any free port of this address. */
-  static FakeServer open(InetAddress address, Behavior behavior) throws IOException {
-    ServerSocket socket = new ServerSocket(0, 64, address);
-    inBackground(
-        () -> {
-          while (true) {
-            Socket client = socket.accept();
-            inBackground(() -> behavior.serve(client));
-          }
-        });
-    return new FakeServer(socket);
+  private static FakeServer open(InetAddress address, Behavior behavior) throws IOException {
+    ServerSocket socket = new ServerSocket(0, 1024, address);
+    Thread acceptor =
+        inBackground(
+            () -> {
+              while (true) {
+                Socket client = socket.accept();
+                inBackground(() -> behavior.serve(client));
+              }
+            });
+    return new FakeServer(socket, acceptor);
   }
 
   /** Opens one that passes all on to a port of localhost and back. */
@@ -46,10 +46,19 @@ record FakeServer(ServerSocket socket) implements AutoCloseable {
     return socket.getLocalPort();
   }
 
+  boolean isClosed() {
+    return socket.isClosed();
+  }
+
+  /** Refuses all who come from now on. */
   @Override
   public void close() {
     try {
       socket.close();
+      // The kernel goes on listening for as long as a thread waits at the socket.
+      while (acceptor.isAlive()) {
+        Thread.onSpinWait();
+      }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

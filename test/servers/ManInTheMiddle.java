@@ -6,18 +6,8 @@ import java.io.SequenceInputStream;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.ByteBuffer;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.security.GeneralSecurityException;
-import java.security.KeyFactory;
-import java.security.KeyStore;
-import java.security.PrivateKey;
-import java.security.cert.Certificate;
-import java.security.cert.CertificateFactory;
-import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.concurrent.atomic.AtomicInteger;
-import javax.net.ssl.KeyManagerFactory;
-import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocketFactory;
 import org.postgresql.ssl.NonValidatingFactory;
 
@@ -54,14 +44,14 @@ final class ManInTheMiddle extends RecordingServer {
 
   /** Takes part in TLS, with this certificate. */
   static ManInTheMiddle showing(Certificates.Leaf certificate, Server server) throws IOException {
-    return new ManInTheMiddle(server, identity(certificate), (byte) 'S');
+    return interrupting(new byte[0], certificate, server);
   }
 
-  /** Leaves TLS to the holder of this certificate, but says something before it begins. */
+  /** Takes part in TLS, with this certificate, but says something before it begins. */
   static ManInTheMiddle interrupting(byte[] words, Certificates.Leaf certificate, Server server)
       throws IOException {
     byte[] answer = ByteBuffer.allocate(words.length + 1).put((byte) 'S').put(words).array();
-    return new ManInTheMiddle(server, identity(certificate), answer);
+    return new ManInTheMiddle(server, certificate.identity(), answer);
   }
 
   /** Claims that the server has no TLS, but would do Kerberos. */
@@ -132,36 +122,6 @@ final class ManInTheMiddle extends RecordingServer {
       return new NonValidatingFactory(null).createSocket(plain, "localhost", server.port(), true);
     } catch (GeneralSecurityException e) {
       throw new IOException(e);
-    }
-  }
-
-  private static SSLSocketFactory identity(Certificates.Leaf certificate) throws IOException {
-    try (TemporaryDirectory directory = TemporaryDirectory.create("identity-")) {
-      certificate.write(directory.path(), Certificates.KeyFormat.PKCS8_DER);
-      var shown =
-          CertificateFactory.getInstance("X.509")
-              .generateCertificate(new ByteArrayInputStream(read(directory, ".crt")));
-      PrivateKey key =
-          KeyFactory.getInstance("RSA")
-              .generatePrivate(new PKCS8EncodedKeySpec(read(directory, ".pk8")));
-      KeyStore store = KeyStore.getInstance("PKCS12");
-      store.load(null, null);
-      store.setKeyEntry("attacker", key, new char[0], new Certificate[] {shown});
-      KeyManagerFactory keys = KeyManagerFactory.getInstance("PKIX");
-      keys.init(store, new char[0]);
-      SSLContext context = SSLContext.getInstance("TLS");
-      context.init(keys.getKeyManagers(), null, null);
-      return context.getSocketFactory();
-    } catch (GeneralSecurityException e) {
-      throw new IllegalStateException(e);
-    }
-  }
-
-  /** Reads the directory's only file with such an ending. */
-  private static byte[] read(TemporaryDirectory directory, String ending) throws IOException {
-    try (var files = Files.newDirectoryStream(directory.path(), "*" + ending)) {
-      Path only = files.iterator().next();
-      return Files.readAllBytes(only);
     }
   }
 }

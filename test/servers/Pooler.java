@@ -1,7 +1,6 @@
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import org.jdbi.v3.core.Handle;
@@ -22,33 +21,30 @@ final class Pooler implements AutoCloseable {
     this.bank = bank;
     this.port = Server.freePort();
     this.directory = TemporaryDirectory.create("pooler-");
-    Files.setPosixFilePermissions(directory.path(), PosixFilePermissions.fromString("rwxr-xr-x"));
-    Path users = Files.writeString(directory.path().resolve("users"), "\"maxroach\" \"\"\n");
-    Path settings =
-        Files.writeString(
-            directory.path().resolve("pgbouncer.ini"),
-            """
-            [databases]
-            * = host=127.0.0.1 port=%d
-            [pgbouncer]
-            listen_addr = 127.0.0.1
-            listen_port = %d
-            unix_socket_dir =
-            auth_type = trust
-            auth_file = %s
-            pool_mode = transaction
-            default_pool_size = %d
-            ignore_startup_parameters = extra_float_digits, options
-            """
-                .formatted(bank.server().port(), port, users, CONNECTIONS));
-    List<String> command = new ArrayList<>(List.of("/usr/sbin/pgbouncer", "" + settings));
+    String settings =
+        """
+        [databases]
+        * = host=localhost port=%d user=maxroach
+        [pgbouncer]
+        listen_addr = 127.0.0.1
+        listen_port = %d
+        unix_socket_dir =
+        auth_type = any
+        pool_mode = transaction
+        default_pool_size = %d
+        ignore_startup_parameters = extra_float_digits, options
+        """
+            .formatted(bank.server().port(), port, CONNECTIONS);
+    Path file = Files.writeString(directory.path().resolve("pgbouncer.ini"), settings);
+    List<String> command = new ArrayList<>(List.of("/usr/sbin/pgbouncer", "-q", "" + file));
     if (System.getProperty("user.name").equals("root")) {
-      command.add("--user=nobody");
+      // It reads its settings before it becomes another user.
+      command.addAll(1, List.of("-u", "nobody"));
     }
     process =
         new ProcessBuilder(command)
             .redirectErrorStream(true)
-            .redirectOutput(directory.path().resolve("log").toFile())
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
             .start();
   }
 

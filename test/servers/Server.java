@@ -8,10 +8,7 @@ interface Server extends AutoCloseable {
   /** The port it listens on at localhost. */
   int port();
 
-  /** Whether it demands TLS. */
-  boolean isSecure();
-
-  /** The folder of certificates for its clients; only a secure server has one. */
+  /** The folder of certificates for its clients; null if it is insecure. */
   Path certs();
 
   /** A way in as superuser, whatever the server demands of its users. */
@@ -19,6 +16,11 @@ interface Server extends AutoCloseable {
 
   @Override
   void close();
+
+  /** Whether it demands TLS. */
+  default boolean isSecure() {
+    return certs() != null;
+  }
 
   /** A way in as superuser to the database bank. */
   default Jdbi asSuperuser() {

@@ -1,26 +1,22 @@
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.List;
 
 /**
  * The servers that the samples must run on. A test takes them with {@code @EnumSource}. If there is
  * no cockroach on the PATH, its two kinds are skipped.
  */
 enum ServerKind {
-  POSTGRESQL_INSECURE(false),
-  POSTGRESQL_SECURE(true),
-  COCKROACHDB_INSECURE(false),
-  COCKROACHDB_SECURE(true);
+  POSTGRESQL_INSECURE,
+  POSTGRESQL_SECURE,
+  COCKROACHDB_INSECURE,
+  COCKROACHDB_SECURE;
 
-  private final boolean secure;
-  private Cockroach shared;
-
-  ServerKind(boolean secure) {
-    this.secure = secure;
-  }
+  private Server shared;
 
   /** Whether it demands TLS. */
   boolean isSecure() {
-    return secure;
+    return this == POSTGRESQL_SECURE || this == COCKROACHDB_SECURE;
   }
 
   /** Whether it is CockroachDB. */
@@ -28,32 +24,17 @@ enum ServerKind {
     return this == COCKROACHDB_INSECURE || this == COCKROACHDB_SECURE;
   }
 
-  /** Starts one with the user maxroach and the database bank. */
-  Server start() throws IOException {
-    return switch (this) {
-      case POSTGRESQL_INSECURE -> Postgres.insecure();
-      case POSTGRESQL_SECURE -> Postgres.secure();
-      default -> Cockroach.start(secure);
-    };
-  }
-
-  /** The server of this kind that all tests share. It starts when the first test asks for it. */
-  Server shared() {
-    return switch (this) {
-      case POSTGRESQL_INSECURE -> SharedServers.insecure();
-      case POSTGRESQL_SECURE -> SharedServers.secure();
-      default -> sharedCockroach();
-    };
-  }
-
-  private synchronized Cockroach sharedCockroach() {
+  /**
+   * The server of this kind for all tests that neither stop nor change theirs; each works in a
+   * database of its own. It starts when the first test asks for it, and ends with the program.
+   */
+  synchronized Server shared() {
     try {
       if (shared == null) {
-        shared = Cockroach.start(secure);
-        if (secure) {
-          createClerk(shared);
+        shared = start();
+        if (isSecure()) {
+          List.of("clerk", "client").forEach(this::createUser);
         }
-        Runtime.getRuntime().addShutdownHook(new Thread(shared::close));
       }
       return shared;
     } catch (IOException e) {
@@ -61,14 +42,32 @@ enum ServerKind {
     }
   }
 
-  /** As on the PostgreSQL that all share, clerk has a password. */
-  private static void createClerk(Server server) {
-    server
+  private Server start() throws IOException {
+    return switch (this) {
+      case POSTGRESQL_INSECURE -> Postgres.insecure();
+      case POSTGRESQL_SECURE ->
+          Postgres.builder()
+              .secure()
+              .access("hostssl all clerk all scram-sha-256")
+              .access("hostssl all client all password")
+              .access("hostssl all all all cert")
+              .start();
+      default -> {
+        Cockroach cockroach = Cockroach.start(isSecure());
+        Runtime.getRuntime().addShutdownHook(new Thread(cockroach::close));
+        yield cockroach;
+      }
+    };
+  }
+
+  /** A user with a password, who may do what maxroach may. */
+  private void createUser(String name) {
+    shared
         .asSuperuser("defaultdb")
         .useHandle(
             root -> {
-              root.execute("CREATE USER clerk WITH PASSWORD '" + ErrorForm.PASSWORD + "'");
-              root.execute("GRANT maxroach TO clerk");
+              root.execute("CREATE USER " + name + " WITH PASSWORD '" + ErrorForm.PASSWORD + "'");
+              root.execute("GRANT maxroach TO " + name);
             });
   }
 }

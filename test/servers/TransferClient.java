@@ -27,6 +27,7 @@ final class TransferClient implements AutoCloseable {
   private final Map<UUID, Long> made = new TreeMap<>();
   private final List<Long> accounts;
   private final BankSecure.Session session;
+  private volatile boolean stopped;
 
   private TransferClient(Jdbi database, List<Long> accounts) {
     this.accounts = accounts;
@@ -50,10 +51,10 @@ final class TransferClient implements AutoCloseable {
     return client;
   }
 
-  /** Makes so many, each between two random accounts. */
+  /** Makes so many, each between two random accounts, unless it is stopped. */
   void transfer(int transfers) {
     ThreadLocalRandom random = ThreadLocalRandom.current();
-    for (int i = 0; i < transfers; i++) {
+    for (int i = 0; i < transfers && !stopped; i++) {
       UUID id = UUID.randomUUID();
       int index = random.nextInt(accounts.size());
       long source = accounts.get(index);
@@ -72,6 +73,11 @@ final class TransferClient implements AutoCloseable {
   /** Waits until the loop has reported an SQLSTATE that matches. */
   void awaitRetryAfter(String sqlStates) throws InterruptedException {
     Watch.await(() -> retries.stream().anyMatch(retry -> retry.sqlState().matches(sqlStates)));
+  }
+
+  /** Lets the transfer that is under way be the last. */
+  void stop() {
+    stopped = true;
   }
 
   @Override

@@ -47,14 +47,6 @@ record Watch(Bank bank) {
     await(() -> count(blocked) >= count);
   }
 
-  /** Waits until maxroach has so many connections. */
-  void awaitConnections(int count) throws InterruptedException {
-    String connections =
-        "SELECT count(*) FROM pg_stat_activity"
-            + " WHERE usename = 'maxroach' AND datname = current_database()";
-    await(() -> count(connections) == count);
-  }
-
   private void awaitRows(String table, int count) throws InterruptedException {
     await(() -> count("SELECT count(*) FROM pg_tables WHERE tablename = '" + table + "'") > 0);
     await(() -> count("SELECT count(*) FROM " + table) >= count);

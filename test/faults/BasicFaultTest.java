@@ -3,9 +3,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.sql.SQLException;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.jdbi.v3.core.Jdbi;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -76,23 +74,6 @@ class BasicFaultTest extends EachServer {
               () -> BankBasic.inTransaction(jdbi(), handle -> handle.execute("SELECT 1")));
       assertEquals(sqlState, BankSecure.sqlState(failure));
     }
-  }
-
-  @Test
-  void theSqlStateIsFoundHoweverDeepItIsWrapped() throws Exception {
-    AtomicInteger attempts = new AtomicInteger();
-    int answer =
-        BankBasic.inTransaction(
-            jdbi(),
-            handle -> {
-              if (attempts.incrementAndGet() == 1) {
-                SQLException conflict = new SQLException("restart transaction", "40001");
-                throw new IllegalStateException(new RuntimeException(conflict));
-              }
-              return handle.select("SELECT 42").mapTo(int.class).one();
-            });
-    assertEquals(42, answer);
-    assertEquals(2, attempts.get());
   }
 
   /** Without a primary key there may be two accounts with one ID, or none. */

@@ -80,13 +80,6 @@ class GivingUpTest extends EachServer {
     return failure;
   }
 
-  /** It is known that nothing happened, and the error is the database's. */
-  private void assertKnown(String sqlState) {
-    JdbiException failure = assertThrows(JdbiException.class, this::transfer);
-    assertEquals(sqlState, BankSecure.sqlState(failure));
-    assertEquals(List.of(), bank.ledger());
-  }
-
   @Test
   void theServerIsGone() {
     open(SOON);
@@ -114,24 +107,19 @@ class GivingUpTest extends EachServer {
     assertUnknown();
   }
 
+  /** It is known that nothing happened, and the error is the database's. */
   @Test
   void eachAttemptIsRolledBack() {
     open(SOON);
     proxy.when(TRANSFER).answerError("40001", "restart transaction");
-    assertKnown("40001");
+    JdbiException failure = assertThrows(JdbiException.class, this::transfer);
+    assertEquals("40001", BankSecure.sqlState(failure));
+    assertEquals(List.of(), bank.ledger());
     for (int i = 0; i < retries.size(); i++) {
       BankSecure.Retry retry = retries.get(i);
       assertEquals(i + 1, retry.attempt());
       assertTrue(retry.pauseMillis() < 10 * retry.attempt(), retry::toString);
     }
-  }
-
-  @Test
-  void anErrorThatWouldComeAgain() {
-    open(LATE);
-    proxy.when(TRANSFER).first(1).answerError("23514", "no");
-    assertKnown("23514");
-    assertEquals(List.of(), retries);
   }
 
   /** The interrupt comes during the pause, so the attempt after it is the last. */

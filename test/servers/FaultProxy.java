@@ -6,7 +6,6 @@ import java.io.UncheckedIOException;
 import java.net.Socket;
 import java.time.Duration;
 import java.util.List;
-import java.util.Optional;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -50,64 +49,31 @@ final class FaultProxy implements AutoCloseable {
     void act(ProxiedConnection connection) throws IOException;
   }
 
-  /** A fault in force, until the proxy is closed. */
-  static final class Fault {
-    private final Rule rule;
-    private final boolean comesAfterServer;
-    private final Action action;
-    private final AtomicInteger injected = new AtomicInteger();
-
-    private Fault(Rule rule, boolean comesAfterServer, Action action) {
-      this.rule = rule;
-      this.comesAfterServer = comesAfterServer;
-      this.action = action;
-    }
-
-    /** Returns how many times this fault has acted. */
-    int injected() {
-      return injected.get();
-    }
-
-    /** Whether the server is to do what was asked before the fault acts. */
-    boolean comesAfterServer() {
-      return comesAfterServer;
-    }
-
-    void act(ProxiedConnection connection) throws IOException {
-      injected.incrementAndGet();
-      action.act(connection);
-    }
-  }
-
   /**
-   * Chooses among the matching exchanges, all if nothing else is said, then names what is done to
-   * them. A fault that comes after the server spares an exchange that the server itself answers
-   * with an error.
+   * Chooses among the matching exchanges, all if nothing else is said, until the proxy is closed. A
+   * fault that comes after the server spares an exchange that the server answers with an error.
    */
-  final class Rule {
+  final class Fault {
     private final String words;
     private final AtomicInteger matches = new AtomicInteger();
+    private final AtomicInteger injected = new AtomicInteger();
     private IntPredicate chooses = match -> true;
+    private Action action;
 
-    private Rule(String words) {
+    private Fault(String words) {
       this.words = words;
     }
 
     /** Chooses the n-th, the 2n-th, the 3n-th match and so on. */
-    Rule everyNth(int n) {
+    Fault everyNth(int n) {
       chooses = match -> match % n == 0;
       return this;
     }
 
     /** Chooses the first n matches. */
-    Rule first(int n) {
+    Fault first(int n) {
       chooses = match -> match <= n;
       return this;
-    }
-
-    private boolean chooses(List<String> statements) {
-      return statements.stream().anyMatch(statement -> statement.contains(words))
-          && chooses.test(matches.incrementAndGet());
     }
 
     /** Holds the request back before it reaches the server, and the answer on its way back. */
@@ -151,17 +117,35 @@ final class FaultProxy implements AutoCloseable {
       return afterServer(ProxiedConnection::freeze);
     }
 
-    private Fault beforeServer(Action action) {
-      return begin(new Fault(this, false, action));
+    private Fault beforeServer(Action act) {
+      return begin(counted(act));
     }
 
-    private Fault afterServer(Action action) {
-      return begin(new Fault(this, true, action));
+    private Fault afterServer(Action act) {
+      return begin(connection -> connection.forward(counted(act)));
     }
 
-    private Fault begin(Fault fault) {
-      faults.add(fault);
-      return fault;
+    private Action counted(Action act) {
+      return connection -> {
+        injected.incrementAndGet();
+        act.act(connection);
+      };
+    }
+
+    private Fault begin(Action action) {
+      this.action = action;
+      faults.add(this);
+      return this;
+    }
+
+    private boolean chooses(List<String> statements) {
+      return statements.stream().anyMatch(statement -> statement.contains(words))
+          && chooses.test(matches.incrementAndGet());
+    }
+
+    /** Returns how many times this fault has acted. */
+    int injected() {
+      return injected.get();
     }
   }
 
@@ -185,8 +169,8 @@ final class FaultProxy implements AutoCloseable {
   }
 
   /** Begins a fault for the exchanges with a statement that contains these words. */
-  Rule when(String words) {
-    return new Rule(words);
+  Fault when(String words) {
+    return new Fault(words);
   }
 
   /** Cuts every connection there is now. */
@@ -261,12 +245,16 @@ final class FaultProxy implements AutoCloseable {
 
   // ---- What a connection asks ----
 
-  /** Notes what a client asks for, and answers the first fault that chooses it, if any. */
-  Optional<Fault> faultOf(List<String> asked) {
+  /** Notes what a client asks for, and says what becomes of it. */
+  Action actionOn(List<String> asked) {
     if (recordsStatements) {
       statements.addAll(asked);
     }
-    return faults.stream().filter(fault -> fault.rule.chooses(asked)).findFirst();
+    return faults.stream()
+        .filter(fault -> fault.chooses(asked))
+        .findFirst()
+        .map(fault -> fault.action)
+        .orElse(connection -> connection.forward(null));
   }
 
   Duration latency() {

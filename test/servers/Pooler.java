@@ -1,8 +1,11 @@
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 
@@ -53,10 +56,10 @@ final class Pooler implements AutoCloseable {
     return Files.isExecutable(Path.of("/usr/sbin/pgbouncer"));
   }
 
-  /** Starts one for this bank and returns once it answers. */
+  /** Starts one for this bank and returns once it listens. */
   static Pooler to(Bank bank) throws IOException, InterruptedException {
     Pooler pooler = new Pooler(bank);
-    Watch.await(pooler::answers);
+    Watch.await(pooler::listens);
     return pooler;
   }
 
@@ -69,25 +72,21 @@ final class Pooler implements AutoCloseable {
   List<String> askOnEach(String question) {
     String login = "&user=maxroach&prepareThreshold=0";
     Jdbi jdbi = Jdbi.create("jdbc:" + url().replace("maxroach@", "") + login);
-    List<Handle> handles = new ArrayList<>();
-    List<String> answers = new ArrayList<>();
-    try {
-      // In a transaction each, so that none gets the connection of another.
-      for (int i = 0; i < CONNECTIONS; i++) {
-        handles.add(jdbi.open().begin());
-        answers.add(handles.get(i).select(question).mapTo(String.class).one());
-      }
-      return answers;
-    } finally {
-      handles.forEach(Handle::rollback);
-      handles.forEach(Handle::close);
-    }
+    List<Handle> handles = Stream.generate(jdbi::open).limit(CONNECTIONS).toList();
+    // In a transaction each, so that none gets the connection of another.
+    handles.forEach(Handle::begin);
+    List<String> answers =
+        handles.stream()
+            .map(handle -> handle.select(question).mapTo(String.class).one())
+            .toList();
+    handles.forEach(Handle::close);
+    return answers;
   }
 
-  private boolean answers() {
-    try {
-      return askOnEach("SELECT 'yes'").contains("yes");
-    } catch (RuntimeException e) {
+  private boolean listens() {
+    try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+      return true;
+    } catch (IOException e) {
       return false;
     }
   }

@@ -58,14 +58,7 @@ final class ProxiedConnection {
       fromClient = input(client);
       fromServer = input(server);
       startUp();
-      FakeServer.inBackground(
-          () -> {
-            try {
-              answers();
-            } finally {
-              cut();
-            }
-          });
+      FakeServer.inBackground(this::answers);
       requests();
     } finally {
       cut();
@@ -116,20 +109,20 @@ final class ProxiedConnection {
   }
 
   private void request() throws IOException {
-    FaultProxy.Fault fault = proxy.faultOf(statements).orElse(null);
-    if (fault == null) {
-      forward(null);
-    } else if (fault.comesAfterServer()) {
-      forward(connection -> actOn(fault));
-    } else {
-      fault.act(this);
-    }
+    proxy.actionOn(statements).act(this);
     statements.clear();
   }
 
-  /** Sends the server the request, as it came. */
+  /**
+   * Sends the server the request, as it came.
+   *
+   * @param end what is done, in place of passing it on, once an answer without an error is whole;
+   *     or null
+   */
   void forward(FaultProxy.Action end) throws IOException {
-    ask(request.toByteArray(), end);
+    FaultProxy.Action passOn = ProxiedConnection::passOn;
+    FaultProxy.Action ifDone = connection -> (failed ? passOn : end).act(this);
+    ask(request.toByteArray(), end == null ? null : ifDone);
   }
 
   /** Sends the server something harmless instead, whose answer gives the error its turn. */
@@ -155,20 +148,23 @@ final class ProxiedConnection {
   // ---- Answers ----
 
   private void answers() throws IOException {
-    while (true) {
-      byte[] message = message(fromServer);
-      answer.writeBytes(message);
-      failed |= message[0] == 'E';
-      // None when the server speaks unasked.
-      Trip trip = trips.peek();
-      boolean isHeld = trip != null && trip.end != null;
-      if (message[0] == 'Z') {
-        trips.poll();
-        ready = message;
-        answered(trip, isHeld);
-      } else if (!isHeld && fromServer.available() == 0) {
-        passOn();
+    try {
+      while (true) {
+        byte[] message = message(fromServer);
+        answer.writeBytes(message);
+        failed |= message[0] == 'E';
+        // None when the server speaks unasked.
+        Trip trip = message[0] == 'Z' ? trips.poll() : trips.peek();
+        boolean isHeld = trip != null && trip.end != null;
+        if (message[0] == 'Z') {
+          ready = message;
+          answered(trip, isHeld);
+        } else if (!isHeld && fromServer.available() == 0) {
+          passOn();
+        }
       }
+    } finally {
+      cut();
     }
   }
 
@@ -182,14 +178,6 @@ final class ProxiedConnection {
       passOn();
     }
     failed = false;
-  }
-
-  private void actOn(FaultProxy.Fault fault) throws IOException {
-    if (failed) {
-      passOn();
-    } else {
-      fault.act(this);
-    }
   }
 
   /** Sends the client what the server has answered so far. */

@@ -29,7 +29,7 @@ class GivingUpTest extends EachServer {
 
   private static final String TRANSFER = "INSERT INTO transfers";
   private static final Duration SOON = Duration.ofMillis(300);
-  private static final Duration LATE = Duration.ofSeconds(60);
+  private static final Duration LATE = Duration.ofSeconds(20);
 
   private final UUID id = UUID.randomUUID();
   private final List<BankSecure.Retry> retries = new ArrayList<>();

@@ -117,23 +117,16 @@ final class FaultProxy implements AutoCloseable {
       return afterServer(ProxiedConnection::freeze);
     }
 
-    private Fault beforeServer(Action act) {
-      return begin(counted(act));
-    }
-
     private Fault afterServer(Action act) {
-      return begin(connection -> connection.forward(counted(act)));
+      return beforeServer(connection -> connection.forward(act));
     }
 
-    private Action counted(Action act) {
-      return connection -> {
-        injected.incrementAndGet();
-        act.act(connection);
-      };
-    }
-
-    private Fault begin(Action action) {
-      this.action = action;
+    private Fault beforeServer(Action act) {
+      action =
+          connection -> {
+            injected.incrementAndGet();
+            act.act(connection);
+          };
       faults.add(this);
       return this;
     }
@@ -143,7 +136,7 @@ final class FaultProxy implements AutoCloseable {
           && chooses.test(matches.incrementAndGet());
     }
 
-    /** Returns how many times this fault has acted. */
+    /** Returns how many exchanges it has chosen so far. */
     int injected() {
       return injected.get();
     }

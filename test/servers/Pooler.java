@@ -76,9 +76,7 @@ final class Pooler implements AutoCloseable {
     // In a transaction each, so that none gets the connection of another.
     handles.forEach(Handle::begin);
     List<String> answers =
-        handles.stream()
-            .map(handle -> handle.select(question).mapTo(String.class).one())
-            .toList();
+        handles.stream().map(handle -> handle.select(question).mapTo(String.class).one()).toList();
     handles.forEach(Handle::close);
     return answers;
   }

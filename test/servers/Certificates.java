@@ -152,17 +152,14 @@ final class Certificates {
     void write(Path directory, KeyFormat format) throws IOException {
       Path certificate = directory.resolve(file + ".crt");
       CertificateAuthority.writePublic(certificate, CertificateAuthority.pem(sign()));
-      Path pem = directory.resolve(file + ".key");
-      switch (format) {
-        case TRADITIONAL ->
-            CertificateAuthority.writePrivate(pem, CertificateAuthority.pem(keyInFile));
-        case PKCS8_PEM ->
-            CertificateAuthority.writePrivate(
-                pem, CertificateAuthority.pem(new JcaPKCS8Generator(keyInFile, null)));
-        case PKCS8_DER ->
-            CertificateAuthority.writePrivate(
-                directory.resolve(file + ".key.pk8"), keyInFile.getEncoded());
-      }
+      String suffix = format == KeyFormat.PKCS8_DER ? ".key.pk8" : ".key";
+      byte[] key =
+          switch (format) {
+            case TRADITIONAL -> CertificateAuthority.pem(keyInFile);
+            case PKCS8_PEM -> CertificateAuthority.pem(new JcaPKCS8Generator(keyInFile, null));
+            case PKCS8_DER -> keyInFile.getEncoded();
+          };
+      CertificateAuthority.writePrivate(directory.resolve(file + suffix), key);
     }
 
     /** Lets who has it show the certificate. */

@@ -35,21 +35,14 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Constants;
-import org.junit.jupiter.api.extension.AnnotatedElementContext;
-import org.junit.jupiter.api.extension.ExtensionContext;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.api.io.TempDirFactory;
 import org.junit.platform.engine.CancellationToken;
-import org.junit.platform.engine.FilterResult;
-import org.junit.platform.engine.TestDescriptor;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.discovery.DiscoverySelectors;
-import org.junit.platform.engine.support.descriptor.ClassSource;
-import org.junit.platform.engine.support.descriptor.MethodSource;
 import org.junit.platform.launcher.EngineFilter;
 import org.junit.platform.launcher.LauncherDiscoveryRequest;
-import org.junit.platform.launcher.PostDiscoveryFilter;
+import org.junit.platform.launcher.MethodFilter;
 import org.junit.platform.launcher.TestExecutionListener;
 import org.junit.platform.launcher.TestIdentifier;
 import org.junit.platform.launcher.TestPlan;
@@ -72,7 +65,6 @@ public final class BankTest {
    */
   private static final Map<String, String> CONFIGURATION =
       Map.of(
-          TempDir.DEFAULT_FACTORY_PROPERTY_NAME, TestDirectories.class.getName(),
           Constants.DEFAULT_TEST_CLASS_ORDER_PROPERTY_NAME,
               "org.junit.jupiter.api.ClassOrderer$OrderAnnotation",
           Constants.PARALLEL_EXECUTION_ENABLED_PROPERTY_NAME, "true",
@@ -91,7 +83,7 @@ public final class BankTest {
     Report report = new Report(cancellation);
     LauncherFactory.create()
         .execute(
-            LauncherExecutionRequestBuilder.request(request(List.of(arguments)))
+            LauncherExecutionRequestBuilder.request(request(arguments))
                 .cancellationToken(cancellation)
                 .listeners(report)
                 .build());
@@ -131,67 +123,34 @@ public final class BankTest {
     process.destroyForcibly();
   }
 
-  private static LauncherDiscoveryRequest request(List<String> names) throws URISyntaxException {
+  private static LauncherDiscoveryRequest request(String... names) throws URISyntaxException {
     var location = BankTest.class.getProtectionDomain().getCodeSource().getLocation();
     return LauncherDiscoveryRequestBuilder.request()
         .selectors(DiscoverySelectors.selectClasspathRoots(Set.of(Path.of(location.toURI()))))
         .configurationParameters(CONFIGURATION)
-        .filters(EngineFilter.includeEngines("junit-jupiter"), named(names))
+        .filters(
+            EngineFilter.includeEngines("junit-jupiter"),
+            MethodFilter.includeMethodNamePatterns(patterns(names)))
         .build();
   }
 
-  private static PostDiscoveryFilter named(List<String> names) {
-    return test ->
-        FilterResult.includedIf(names.isEmpty() || names.stream().anyMatch(n -> matches(n, test)));
+  /** Of the methods of these classes, with those that they hold, or of these methods. */
+  private static List<String> patterns(String... names) {
+    return names.length == 0
+        ? List.of(".*")
+        : Stream.of(names).map(name -> name.contains("#") ? name : name + "(\\$\\w+)*#.*").toList();
   }
 
-  private static boolean matches(String name, TestDescriptor test) {
-    var source = test.getSource().orElse(null);
-    if (source instanceof MethodSource method) {
-      return isOrHolds(name, method.getClassName())
-          || name.equals(method.getClassName() + "#" + method.getMethodName());
-    }
-    if (source instanceof ClassSource testClass) {
-      return isOrHolds(name.replaceFirst("#.*", ""), testClass.getClassName());
-    }
-    return true;
-  }
-
-  private static boolean isOrHolds(String name, String className) {
-    return className.equals(name) || className.startsWith(name + "$");
-  }
-
-  /** Puts the directories of {@code @TempDir} below the one that is deleted at the end. */
-  static final class TestDirectories implements TempDirFactory {
-    @Override
-    public Path createTempDirectory(AnnotatedElementContext element, ExtensionContext context)
-        throws IOException {
-      return TemporaryDirectory.create("test-").path();
-    }
-  }
-
-  /** Tells each failure and skip as it happens, each class as it ends, and the sums. */
+  /** Tells each failure and skip as it happens, the time of each class, and the sums. */
   private static final class Report implements TestExecutionListener {
-    private final CancellationToken cancellation;
     // A test may run a script in this program, and then System.out is the script's.
     private final PrintStream out = System.out;
-    private final Counts all = new Counts();
-    private final Map<String, Counts> classes = new HashMap<>();
+    private final CancellationToken cancellation;
+    private final Map<TestIdentifier, Long> starts = new HashMap<>();
     private TestPlan plan;
-
-    /** How many tests ended how. */
-    private static final class Counts {
-      private final long start = System.nanoTime();
-      private long passed;
-      private long failed;
-      private long skipped;
-
-      @Override
-      public String toString() {
-        String text = passed + " passed, " + failed + " failed";
-        return skipped == 0 ? text : text + ", " + skipped + " skipped";
-      }
-    }
+    private long passed;
+    private long failed;
+    private long skipped;
 
     private Report(CancellationToken cancellation) {
       this.cancellation = cancellation;
@@ -204,9 +163,7 @@ public final class BankTest {
 
     @Override
     public synchronized void executionStarted(TestIdentifier test) {
-      if (isTopClass(test)) {
-        countsOf(test);
-      }
+      starts.put(test, System.nanoTime());
     }
 
     @Override
@@ -217,36 +174,30 @@ public final class BankTest {
 
     @Override
     public synchronized void executionFinished(TestIdentifier test, TestExecutionResult result) {
+      Throwable thrown = result.getThrowable().orElse(null);
       switch (result.getStatus()) {
-        case FAILED -> fail(test, result.getThrowable().orElse(null));
-        case ABORTED ->
-            skip(test, result.getThrowable().map(Throwable::getMessage).orElse("no reason"), 1);
-        case SUCCESSFUL -> {
-          if (test.isTest()) {
-            all.passed++;
-            countsOf(test).passed++;
-          }
-        }
+        case FAILED -> fail(test, thrown);
+        case ABORTED -> skip(test, thrown == null ? "no reason" : thrown.getMessage(), 1);
+        case SUCCESSFUL -> passed += test.isTest() ? 1 : 0;
       }
-      if (isTopClass(test)) {
-        Counts counts = countsOf(test);
-        long seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - counts.start);
-        out.println(test.getDisplayName() + ": " + counts + " (" + seconds + " s)");
+      if (!name(test).contains(" > ")) {
+        long nanoseconds = System.nanoTime() - starts.get(test);
+        out.println(name(test) + ": " + TimeUnit.NANOSECONDS.toSeconds(nanoseconds) + " s");
       }
     }
 
     /** Prints the closing line and answers the exit status. */
     synchronized int finish() {
-      if (all.passed + all.failed == 0) {
+      if (passed + failed == 0) {
         System.err.println("error: no test ran");
       }
-      out.println(all);
-      return all.failed == 0 && all.passed > 0 ? 0 : 1;
+      String sums = passed + " passed, " + failed + " failed";
+      out.println(skipped == 0 ? sums : sums + ", " + skipped + " skipped");
+      return failed == 0 && passed > 0 ? 0 : 1;
     }
 
     private void fail(TestIdentifier test, Throwable failure) {
-      all.failed++;
-      countsOf(test).failed++;
+      failed++;
       out.println("FAILED " + name(test));
       if (failure != null) {
         StringWriter trace = new StringWriter();
@@ -256,19 +207,10 @@ public final class BankTest {
     }
 
     private void skip(TestIdentifier test, String reason, long tests) {
-      all.skipped += tests;
-      countsOf(test).skipped += tests;
+      skipped += tests;
       if (!cancellation.isCancellationRequested()) {
         out.println("skipped " + name(test) + ": " + reason);
       }
-    }
-
-    private Counts countsOf(TestIdentifier test) {
-      TestIdentifier topClass = test;
-      while (!isTopClass(topClass) && plan.getParent(topClass).isPresent()) {
-        topClass = plan.getParent(topClass).get();
-      }
-      return classes.computeIfAbsent(topClass.getUniqueId(), id -> new Counts());
     }
 
     /** The names from the test's class down to it. */
@@ -277,10 +219,6 @@ public final class BankTest {
           .filter(parent -> parent.getParentId().isPresent())
           .map(parent -> name(parent) + " > " + test.getDisplayName())
           .orElse(test.getDisplayName());
-    }
-
-    private boolean isTopClass(TestIdentifier test) {
-      return plan.getParent(test).map(parent -> parent.getParentId().isEmpty()).orElse(false);
     }
   }
 }

@@ -1,9 +1,7 @@
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 
 /** The project's own directory. */
 final class Project {
@@ -21,16 +19,6 @@ final class Project {
       }
     }
     throw new IllegalStateException("run the tests in the project's directory: no jbangw here");
-  }
-
-  /** Its files, as paths below its directory, but for what Git and Node keep there. */
-  static List<Path> files() throws IOException {
-    try (Stream<Path> all = Files.walk(root())) {
-      return all.filter(Files::isRegularFile)
-          .map(root()::relativize)
-          .filter(file -> !file.startsWith(".git") && !file.toString().contains("node_modules"))
-          .toList();
-    }
   }
 
   /** Reads a file of the project. */

@@ -13,12 +13,16 @@ import java.util.stream.Stream;
 
 /**
  * A shell as a reader has it: with a jbang, which is jbangw where none is on the PATH, and without
- * settings for the scripts. JBang has caches of its own here, for one cache does not bear two first
- * runs at once.
+ * settings for the scripts. All shells share a JBang that had nothing in its caches at first, so
+ * that it compiles each script once. A class with a shell locks {@link #JBANG}, because one cache
+ * does not bear two first runs at the same time.
  */
 final class Shell implements AutoCloseable {
 
-  private static final long SECONDS_TO_RUN = 120;
+  /** Names the lock. */
+  static final String JBANG = "JBang";
+
+  private static final long SECONDS_TO_RUN = 300;
 
   private final TemporaryDirectory temporary = TemporaryDirectory.create("shell-");
   private final Path tools = temporary.directory("tools");
@@ -85,8 +89,9 @@ final class Shell implements AutoCloseable {
       // As in a container, where Java 17 takes what is not ASCII in a source for an error.
       environment.put("LC_ALL", "C");
       environment.put("JAVA_HOME", System.getProperty("java.home"));
-      environment.put("JBANG_DIR", temporary.path().resolve("jbang").toString());
-      environment.put("JBANG_CACHE_DIR", temporary.path().resolve("jbang/cache").toString());
+      Path jbang = Path.of(System.getProperty("java.io.tmpdir"), "jbang");
+      environment.put("JBANG_DIR", jbang.toString());
+      environment.put("JBANG_CACHE_DIR", jbang.resolve("cache").toString());
       environment.merge("PATH", tools.toString(), (path, added) -> added + ":" + path);
       process =
           shell

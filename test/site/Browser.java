@@ -11,7 +11,6 @@ import java.util.Map;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.openqa.selenium.By;
-import org.openqa.selenium.Dimension;
 import org.openqa.selenium.WebElement;
 import org.openqa.selenium.chrome.ChromeDriver;
 import org.openqa.selenium.chrome.ChromeDriverService;
@@ -92,11 +91,6 @@ final class Browser implements AutoCloseable {
   /** The elements that a CSS selector finds. */
   List<WebElement> find(String selector) {
     return driver.findElements(By.cssSelector(selector));
-  }
-
-  /** Makes the window so wide, in CSS pixels. */
-  void resize(int width, int height) {
-    driver.manage().window().setSize(new Dimension(width, height));
   }
 
   /** Shows the page on a screen of so many CSS pixels, in the dark or not. */

@@ -3,10 +3,18 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -14,19 +22,18 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
-import org.junit.jupiter.api.condition.DisabledOnOs;
-import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.parallel.ResourceLock;
 
-/** Follows the site's pages: each of their commands, in their order, does what the page shows. */
+/** Follows the README and the site's pages: each of their commands does what is shown. */
 @Order(1)
 @ResourceLock("port 26257")
-@DisabledOnOs(value = OS.WINDOWS, disabledReason = "the pages' commands are for a POSIX shell")
+@ResourceLock(Shell.JBANG)
 class PagesTest {
+
+  private static final String README = "README.md";
 
   private static final List<String> PAGES =
       Stream.of(
-              "index",
               "tutorial",
               "retries",
               "load",
@@ -38,9 +45,12 @@ class PagesTest {
               "compose",
               "windows",
               "losing-a-node",
-              "cluster")
+              "cluster",
+              "index")
           .map(page -> "docs/" + page + ".md")
           .toList();
+
+  private static final Pattern TABS = Pattern.compile("(?ms)^:::tabs.*?^:::$");
 
   private static PageReader reader;
 
@@ -55,113 +65,174 @@ class PagesTest {
   }
 
   /** The URL of a secure cluster with a user who has a password, as one in the cloud has. */
-  private static String cloudUrl() throws IOException {
-    boolean hasCockroach = Cockroach.isInstalled();
-    ServerKind kind = hasCockroach ? ServerKind.COCKROACHDB_SECURE : ServerKind.POSTGRESQL_SECURE;
-    Server server = kind.shared();
-    Bank bank = Bank.create(server);
-    if (hasCockroach) {
-      String password = "ALTER USER maxroach WITH PASSWORD '" + ErrorForm.PASSWORD + "'";
-      server.asSuperuser().useHandle(root -> root.execute(password));
+  private static String cloudUrl() {
+    ServerKind kind =
+        Cockroach.isInstalled() ? ServerKind.COCKROACHDB_SECURE : ServerKind.POSTGRESQL_SECURE;
+    Bank bank = Bank.create(kind.shared());
+    return bank.url().replaceFirst("//.*@", "//clerk:" + ErrorForm.ENCODED_PASSWORD + "@")
+        + "?sslmode=verify-full&sslrootcert="
+        + bank.server().certs().resolve("ca.crt");
+  }
+
+  /** Each once on each kind of cluster, if they are repeated. */
+  @TestFactory
+  Stream<DynamicTest> everyCommandDoesWhatIsShown() throws IOException {
+    return once(allBlocks()).stream()
+        .map(
+            block -> {
+              String name = block.section() + ": " + block.commands().get(0);
+              return DynamicTest.dynamicTest(name, () -> reader.follow(block));
+            });
+  }
+
+  /** If a block has another language, none of its commands would be run. */
+  @Test
+  void everyBlockIsCommandsTheirOutputOrCode() throws IOException {
+    List<String> languages = new ArrayList<>();
+    for (String page : pagesAndReadme()) {
+      languages.addAll(groups("(?m)^ *```(\\w.*)$", Project.read(page)));
     }
-    return bank.url()
-        .replaceFirst("//.*@", "//clerk:" + ErrorForm.ENCODED_PASSWORD + "@")
-        .replaceFirst("\\?.*", "")
-        .replace("clerk", hasCockroach ? "maxroach" : "clerk")
-        .concat("?sslmode=verify-full&sslrootcert=" + server.certs().resolve("ca.crt"));
-  }
-
-  @TestFactory
-  Stream<DynamicTest> whoHasAnInsecureClusterSeesWhatIsShown() throws Exception {
-    return reader.follow(commands(true, "Insecure"));
-  }
-
-  @TestFactory
-  Stream<DynamicTest> whoHasASecureClusterSeesWhatIsShown() throws Exception {
-    return reader.follow(commands(false, "Secure"));
-  }
-
-  @TestFactory
-  Stream<DynamicTest> whoHasAClusterInTheCloudSeesWhatIsShown() throws Exception {
-    return reader.follow(commands(false, "Cloud"));
+    long outputs = languages.stream().filter("text"::equals).count();
+    languages.removeIf(it -> it.matches("text|sh|sql|powershell|java excerpt=.*"));
+    assertEquals(List.of("java"), languages, "besides the README's excerpt");
+    long shown = allBlocks().stream().mapToInt(block -> block.outputs().size()).sum();
+    assertEquals(outputs, shown, "blocks of output that follow no command");
   }
 
   @Test
-  void everyCommandListedIsOnAPageOrInTheReadme() throws IOException {
-    List<CommandBlock> all = new ArrayList<>(CommandBlock.read(Project.read("README.md")));
-    all.addAll(commands(true, "Insecure"));
-    all.addAll(commands(true, "Secure"));
-    Set<String> listed = PageReader.listedCommands();
-    listed.removeIf(it -> all.stream().anyMatch(block -> block.command().startsWith(it)));
-    assertEquals(Set.of(), listed);
-  }
-
-  /** The build takes the code of the pages from the files, and fails if it is not there. */
-  @Test
-  void noPageHasCodeOfItsOwn() throws IOException {
-    for (String page : PAGES) {
-      List<String> blocks =
-          Project.read(page).lines().filter(it -> it.contains("```java")).toList();
-      assertTrue(blocks.stream().allMatch(it -> it.contains(" excerpt=")), page);
-    }
+  void theReadmesExcerptIsTheRetryLoopOfBankBasic() throws IOException {
+    String sample = Project.read("BankBasic.java").replaceAll("(?m)^ +", "");
+    List<String> excerpts = groups("(?ms)^```java\n(.*?)^```$", Project.read(README));
+    assertEquals(1, excerpts.size());
+    assertTrue(sample.contains(excerpts.get(0).replaceAll("(?m)^ +", "")), excerpts.get(0));
   }
 
   /** There is no PowerShell here, but a command is the same if it needs no quotes or variables. */
   @Test
   void whatWindowsRunsIsRunOnAnotherPage() throws IOException {
-    List<String> others = commands(true, "Insecure").stream().map(CommandBlock::command).toList();
-    List<String> secure = commands(true, "Secure").stream().map(CommandBlock::command).toList();
+    List<String> windows = groups("(?m)^(jbang .*)$", Project.read("docs/windows.md"));
+    assertFalse(windows.isEmpty());
+    windows.removeAll(allCommands());
+    assertEquals(List.of("jbang BankBasic.java"), windows);
+    assertTrue(allCommands().contains("./jbangw BankBasic.java"));
+  }
+
+  @Test
+  void aCommandInASentenceIsTheBeginningOfOneInABlock() throws IOException {
+    List<String> commands = allCommands();
     Set<String> unknown = new TreeSet<>();
-    for (String block : CommandBlock.blocks(Project.read("docs/windows.md"), "powershell")) {
-      block.lines().filter(line -> line.startsWith("jbang ")).forEach(unknown::add);
+    for (String page : pagesAndReadme()) {
+      unknown.addAll(groups("`((?:jbang|cockroach|docker|git|mvn) [^`]+)`", Project.read(page)));
     }
-    assertFalse(unknown.isEmpty());
-    unknown.removeIf(line -> others.contains(line) || secure.contains(line));
-    unknown.remove("jbang BankBasic.java");
-    assertTrue(others.contains("./jbangw BankBasic.java"));
+    unknown.removeIf(code -> commands.stream().anyMatch(command -> command.startsWith(code)));
     assertEquals(Set.of(), unknown);
   }
 
   @Test
-  void aCommandInASentenceIsTheBeginningOfOneInABlockOrAnAlias() throws IOException {
-    List<CommandBlock> commands = new ArrayList<>(commands(true, "Insecure"));
-    commands.addAll(commands(false, "Secure"));
-    Set<String> unknown = new TreeSet<>();
-    for (String page : PAGES) {
-      unknown.addAll(PageReader.unknownCommands(Project.read(page), commands));
-    }
-    assertEquals(Set.of(), unknown);
+  void everyLinkOfTheReadmeLeadsToAFile() throws IOException {
+    List<String> links =
+        groups(
+            "(?:\\]\\(|src=\"|srcset=\")(?!https://)([^)\"]+)[)\"]",
+            Project.read(README) + Project.read("CHANGELOG.md"));
+    links.removeIf(link -> Files.exists(Project.root().resolve(link)));
+    assertEquals(List.of(), links);
   }
 
-  /** All commands that a reader sees who has chosen this tab. */
-  private static List<CommandBlock> commands(boolean withShared, String mode) throws IOException {
-    List<CommandBlock> commands = new ArrayList<>();
-    for (String page : PAGES) {
-      for (CommandBlock block : CommandBlock.read(chosen(Project.read(page), withShared, mode))) {
-        String section = mode + " " + page + " " + block.section();
-        commands.add(new CommandBlock(section, block.script(), block.output()));
-      }
-    }
-    return commands;
+  /** BankSecure and the template repeat BankInsecure's section. */
+  @Test
+  void theTableOfRetriesHasTheSqlStatesOfTheLoops() throws IOException {
+    Set<String> rolledBack = retryRow("40001");
+    assertEquals(rolledBack, sqlStates("BankInsecure.java", "ROLLED_BACK"));
+    assertEquals(rolledBack, sqlStates("BankBasic.java", "ROLLED_BACK"));
+    assertEquals(Set.of("08003"), sqlStates("BankInsecure.java", "NOT_SENT"));
+    Set<String> unknown = retryRow("40003");
+    assertEquals(unknown, sqlStates("BankInsecure.java", "UNKNOWN"));
+    // BankBasic does not keep its connections, so this comes from opening one.
+    unknown.add("53300");
+    assertEquals(unknown, sqlStates("BankBasic.java", "INTERRUPTED"));
   }
 
-  /** What a page shows to a reader who has chosen this tab, without code, which SiteTest checks. */
-  private static String chosen(String page, boolean withShared, String mode) {
-    StringBuilder shown = new StringBuilder();
-    String tab = null;
-    for (String line :
-        page.replaceAll("(?ms)^---\n.*?^---\n|^ *```java.*?^ *```$", "").lines().toList()) {
-      String text = line.strip();
-      if (text.startsWith(":::tabs ")) {
-        tab = "";
-      } else if (tab != null && text.startsWith("== ")) {
-        tab = text.substring(3);
-      } else if (tab != null && text.equals(":::")) {
-        tab = null;
-      } else if (tab == null ? withShared : tab.equals(mode)) {
-        shown.append(line).append('\n');
+  private static Set<String> retryRow(String sqlState) throws IOException {
+    String page = Project.read("docs/retries.md");
+    String cell = groups("(?m)^\\| (`" + sqlState + "`[^|]*)\\|", page).get(0);
+    return new TreeSet<>(groups("`([0-9A-Zx]{5})`", cell));
+  }
+
+  /** The SQLSTATEs of a constant, with an x for any character. */
+  private static Set<String> sqlStates(String file, String constant) throws IOException {
+    String pattern = "\\b" + constant + "(?: = |\\()\"([^\"]*)\"";
+    String found = groups(pattern, Project.read(file)).get(0);
+    // 58C0[01] is a choice of two.
+    String states = found.replaceAll("(\\w+)\\[(.)(.)]", "$1$2|$1$3").replace('.', 'x');
+    return Set.of(states.split("\\|"));
+  }
+
+  /** Docker would let in everybody at a port without an address. */
+  @Test
+  void onlyThisMachineConnectsToTheNodesOfCompose() throws IOException {
+    List<String> ports = groups("ports: +(.*)", Project.read("examples/compose.yaml"));
+    assertEquals(3, ports.size());
+    ports.forEach(it -> assertTrue(it.matches("\\[(\"127\\.0\\.0\\.1:[\\d:]+\"(, )?)+]"), it));
+  }
+
+  private static List<String> pagesAndReadme() {
+    return Stream.concat(Stream.of(README), PAGES.stream()).toList();
+  }
+
+  /** All that readers run, whichever tab they have chosen, in an order that suits the clusters. */
+  private static List<CommandBlock> allBlocks() throws IOException {
+    List<CommandBlock> blocks = new ArrayList<>(CommandBlock.read(README, Project.read(README)));
+    for (String tab : List.of("Secure", "Cloud", "Insecure")) {
+      for (String page : PAGES) {
+        boolean withShared = tab.equals("Insecure");
+        String shown = shown(Project.read(page), tab, withShared);
+        blocks.addAll(CommandBlock.read(page + ", " + tab, shown));
       }
     }
-    return shown.toString();
+    return blocks;
+  }
+
+  private static List<String> allCommands() throws IOException {
+    return allBlocks().stream().flatMap(block -> block.commands().stream()).toList();
+  }
+
+  /** The same, but what is repeated on the same kind of cluster only once, with all outputs. */
+  private static Collection<CommandBlock> once(List<CommandBlock> blocks) {
+    Map<String, CommandBlock> once = new LinkedHashMap<>();
+    String cluster = "";
+    for (CommandBlock block : blocks) {
+      if (!PageReader.startsCluster(block)) {
+        once.merge(cluster + block.script(), block, CommandBlock::and);
+      } else if (!block.script().equals(cluster)) {
+        cluster = block.script();
+        once.put("start " + once.size(), block);
+      }
+    }
+    return once.values();
+  }
+
+  /** What a page shows to a reader who has chosen this tab: the tab, and what all tabs share. */
+  private static String shown(String page, String tab, boolean withShared) {
+    Pattern chosen = Pattern.compile("(?ms)^== " + tab + "\n(.*?)(?=^== |^:::$)");
+    return withShared
+        ? TABS.matcher(page)
+            .replaceAll(it -> Matcher.quoteReplacement(first(chosen.matcher(it.group()))))
+        : TABS.matcher(page)
+            .results()
+            .map(it -> first(chosen.matcher(it.group())))
+            .collect(Collectors.joining("\n"));
+  }
+
+  private static String first(Matcher matcher) {
+    return matcher.find() ? matcher.group(1) : "";
+  }
+
+  /** The first group of all that is found. */
+  private static List<String> groups(String pattern, String text) {
+    return Pattern.compile(pattern)
+        .matcher(text)
+        .results()
+        .map((MatchResult found) -> found.group(1))
+        .collect(Collectors.toCollection(ArrayList::new));
   }
 }

@@ -12,7 +12,11 @@ import java.util.Map;
 final class SiteServer implements AutoCloseable {
 
   private static final Map<String, String> TYPES =
-      Map.of("html", "text/html", "js", "text/javascript", "css", "text/css");
+      Map.of(
+          "html", "text/html",
+          "js", "text/javascript",
+          "css", "text/css",
+          "svg", "image/svg+xml");
 
   private final HttpServer server;
   private final Path folder;

@@ -29,12 +29,12 @@ import java.io.StringWriter;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Constants;
 import org.junit.platform.engine.CancellationToken;
@@ -123,22 +123,20 @@ public final class BankTest {
     process.destroyForcibly();
   }
 
+  /** For the methods of these classes and of those within, or for these methods, or for all. */
   private static LauncherDiscoveryRequest request(String... names) throws URISyntaxException {
+    String named =
+        Stream.of(names)
+            .map(name -> name.contains("#") ? name : name + "(\\$\\w+)*#.*")
+            .collect(Collectors.joining("|"));
     var location = BankTest.class.getProtectionDomain().getCodeSource().getLocation();
     return LauncherDiscoveryRequestBuilder.request()
         .selectors(DiscoverySelectors.selectClasspathRoots(Set.of(Path.of(location.toURI()))))
         .configurationParameters(CONFIGURATION)
         .filters(
             EngineFilter.includeEngines("junit-jupiter"),
-            MethodFilter.includeMethodNamePatterns(patterns(names)))
+            MethodFilter.includeMethodNamePatterns(names.length == 0 ? ".*" : named))
         .build();
-  }
-
-  /** Of the methods of these classes, with those that they hold, or of these methods. */
-  private static List<String> patterns(String... names) {
-    return names.length == 0
-        ? List.of(".*")
-        : Stream.of(names).map(name -> name.contains("#") ? name : name + "(\\$\\w+)*#.*").toList();
   }
 
   /** Tells each failure and skip as it happens, the time of each class, and the sums. */

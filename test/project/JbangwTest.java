@@ -217,13 +217,9 @@ class JbangwTest {
     } catch (IOException e) {
       // It ended without reading its input.
     }
-    try {
-      String out = new String(process.getInputStream().readAllBytes(), UTF_8);
-      String err = new String(process.getErrorStream().readAllBytes(), UTF_8);
-      return new Script.Result(process.waitFor(), out, err);
-    } finally {
-      process.destroyForcibly();
-    }
+    String out = new String(process.getInputStream().readAllBytes(), UTF_8);
+    String err = new String(process.getErrorStream().readAllBytes(), UTF_8);
+    return new Script.Result(process.waitFor(), out, err);
   }
 
   private static Path jbangw() {
@@ -255,11 +251,8 @@ class JbangwTest {
   }
 
   private static String jarName() throws IOException {
-    return Files.readAllLines(jbangw()).stream()
-        .filter(line -> line.startsWith("version="))
-        .map(line -> "jbang-cli-" + line.substring("version=".length()) + "-all.jar")
-        .findFirst()
-        .orElseThrow();
+    String version = Project.read("jbangw").replaceAll("(?s).*\nversion=(\\S+).*", "$1");
+    return "jbang-cli-" + version + "-all.jar";
   }
 
   private long filesInCache() throws IOException {

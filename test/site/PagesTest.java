@@ -11,8 +11,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.regex.MatchResult;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -49,8 +47,6 @@ class PagesTest {
               "index")
           .map(page -> "docs/" + page + ".md")
           .toList();
-
-  private static final Pattern TABS = Pattern.compile("(?ms)^:::tabs.*?^:::$");
 
   private static PageReader reader;
 
@@ -213,18 +209,8 @@ class PagesTest {
 
   /** What a page shows to a reader who has chosen this tab: the tab, and what all tabs share. */
   private static String shown(String page, String tab, boolean withShared) {
-    Pattern chosen = Pattern.compile("(?ms)^== " + tab + "\n(.*?)(?=^== |^:::$)");
-    return withShared
-        ? TABS.matcher(page)
-            .replaceAll(it -> Matcher.quoteReplacement(first(chosen.matcher(it.group()))))
-        : TABS.matcher(page)
-            .results()
-            .map(it -> first(chosen.matcher(it.group())))
-            .collect(Collectors.joining("\n"));
-  }
-
-  private static String first(Matcher matcher) {
-    return matcher.find() ? matcher.group(1) : "";
+    String shown = page.replaceAll("(?ms)^== (?!" + tab + "\n).*?(?=^== |^:::$)", "");
+    return withShared ? shown : String.join("\n", groups("(?ms)(^:::tabs.*?^:::$)", shown));
   }
 
   /** The first group of all that is found. */
@@ -232,7 +218,7 @@ class PagesTest {
     return Pattern.compile(pattern)
         .matcher(text)
         .results()
-        .map((MatchResult found) -> found.group(1))
+        .map(found -> found.group(1))
         .collect(Collectors.toCollection(ArrayList::new));
   }
 }

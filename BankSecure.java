@@ -268,32 +268,29 @@ public final class BankSecure implements Callable<Integer> {
               ORDER BY id
               FOR UPDATE
             ), entry AS (
-              -- Record the transfer, unless an earlier attempt did, or an account is missing.
-              -- The amount, balance >> 1, is half of the source's balance as an integer. On
-              -- CockroachDB, balance / 2 would be a DECIMAL.
+              -- Record the transfer, unless an earlier attempt did, or an account is missing, or
+              -- both are the same. The amount, balance >> 1, is half of the source's balance as an
+              -- integer. On CockroachDB, balance / 2 would be a DECIMAL.
               INSERT INTO transfers (id, source, target, amount, created_at)
-              SELECT :id, :source, :target, balance >> 1, now()
-              FROM pair
-              WHERE id = :source AND (SELECT count(*) FROM pair) = 2
+              SELECT :id, source.id, target.id, source.balance >> 1, now()
+              FROM pair AS source, pair AS target
+              WHERE source.id = :source AND target.id = :target AND source.id <> target.id
               ON CONFLICT (id) DO NOTHING
               RETURNING amount
-            ), moved AS (
-              -- Move the money if the transfer was recorded just now. Otherwise entry is empty, and
-              -- nothing is updated. Nobody reads what this returns, but CockroachDB wants every
-              -- part of a WITH to return something.
-              UPDATE accounts
-              SET balance = balance + CASE accounts.id WHEN :source THEN -amount ELSE amount END
-              FROM entry
-              WHERE accounts.id IN (:source, :target)
-              RETURNING accounts.id
             )
-            SELECT amount FROM entry
+            -- Move the money if the transfer was recorded just now. Otherwise entry is empty, and
+            -- nothing is updated. Both accounts return the amount.
+            UPDATE accounts
+            SET balance = balance + CASE accounts.id WHEN :source THEN -amount ELSE amount END
+            FROM entry
+            WHERE accounts.id IN (:source, :target)
+            RETURNING amount
             """)
         .bind("id", id)
         .bind("source", source)
         .bind("target", target)
         .mapTo(Long.class)
-        .findOne()
+        .findFirst()
         // No row: an earlier attempt recorded the transfer, or an account is missing.
         .or(() -> recordedAmount(handle, id, source, target))
         .orElseThrow(
@@ -708,7 +705,7 @@ public final class BankSecure implements Callable<Integer> {
     }
     // A key that cannot be read, or a server that refuses the client's certificate and closes the
     // connection before it says why.
-    String sslErrors = "(?s).*SSL (key file|error: (Broken pipe|Connection reset)).*";
+    String sslErrors = "(?s).*(SSL key file|Broken pipe|Connection reset).*";
     boolean isCertificate =
         causes(e).anyMatch(SSLException.class::isInstance)
             || causes(e).anyMatch(cause -> ("" + cause.getMessage()).matches(sslErrors))

@@ -56,7 +56,7 @@ abstract class Transfers {
             .bind("source", source)
             .bind("target", target)
             .mapTo(Long.class)
-            .findOne()
+            .findFirst()
             .orElseThrow();
   }
 

@@ -21,8 +21,6 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** What BankLoad reports of a run that others or a fault disturb. */
 @Timeout(90)
@@ -48,11 +46,11 @@ class BankLoadAuditTest extends OneServer {
     try (Postgres mortal = Postgres.builder().setting("track_commit_timestamp", "on").start()) {
       Bank bank = Watch.bankWithAccounts(mortal, 1_000);
       Map<Long, Long> atFirst = bank.balances();
-      String[] arguments = {"--json", "--duration=7s", "--concurrency=4", "--events=" + events};
+      String[] arguments = {"--json", "--duration=5s", "--concurrency=4", "--events=" + events};
       CompletableFuture<LoadRun> load = LoadRun.begin(bank.url(), arguments);
-      Watch.of(bank).awaitTransfers(100);
+      Watch.of(bank).awaitTransfers(50);
       Files.writeString(events, Instant.now() + "\t1\tkilled\n");
-      Watch.of(bank).awaitTransfers(1_000);
+      Watch.of(bank).awaitTransfers(150);
       Files.writeString(events, Instant.now() + "\t2\tkilled\n", StandardOpenOption.APPEND);
       mortal.killHard();
       Thread.sleep(1_000);
@@ -123,9 +121,8 @@ class BankLoadAuditTest extends OneServer {
     }
   }
 
-  @ParameterizedTest
-  @ValueSource(strings = {"0s", "9s"})
-  void whatIsUnknownIsToldAlsoOfTheWarmUp(String warmUp) {
+  @Test
+  void whatIsUnknownOfTheWarmUpIsToldToo() {
     Bank bank = Watch.bankWithAccounts(server, 10);
     try (FaultProxy proxy = FaultProxy.to(server.port())) {
       proxy.when("INSERT INTO transfers").freezeAfterServer();
@@ -133,10 +130,9 @@ class BankLoadAuditTest extends OneServer {
           LoadRun.at(
               bank.urlThrough(proxy.port()) + "&socketTimeout=2",
               "--json",
-              "--transfers=9",
               "--concurrency=2",
               "--retry-timeout=1",
-              "--warm-up=" + warmUp,
+              "--warm-up=9s",
               "--no-audit");
       run.assertStatus(3);
       Set<UUID> unknown = new TreeSet<>();

@@ -25,7 +25,6 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.Properties;
 import java.util.UUID;
 import java.util.concurrent.Callable;
@@ -255,50 +254,55 @@ public final class BankSecure implements Callable<Integer> {
    * waits for the locks of a first one that still runs. A single statement needs one round trip,
    * and is a transaction by itself, which CockroachDB can often retry without asking the client.
    *
-   * @throws IllegalStateException if an account is missing, or the ID is another transfer's
+   * @throws IllegalStateException if an account is missing, both are the same, or the ID is another
+   *     transfer's
    */
   static long transfer(Handle handle, UUID id, long source, long target) {
-    return handle
-        .createQuery(
-            """
-            WITH pair AS (
-              -- Lock both accounts, always in the same order, so that no deadlock can arise.
-              SELECT id, balance FROM accounts
-              WHERE id IN (:source, :target)
-              ORDER BY id
-              FOR UPDATE
-            ), entry AS (
-              -- Record the transfer, unless an earlier attempt did, or an account is missing, or
-              -- both are the same. The amount, balance >> 1, is half of the source's balance as an
-              -- integer. On CockroachDB, balance / 2 would be a DECIMAL.
-              INSERT INTO transfers (id, source, target, amount, created_at)
-              SELECT :id, source.id, target.id, source.balance >> 1, now()
-              FROM pair AS source, pair AS target
-              WHERE source.id = :source AND target.id = :target AND source.id <> target.id
-              ON CONFLICT (id) DO NOTHING
+    try {
+      return handle
+          .createQuery(
+              """
+              WITH pair AS (
+                -- Lock both accounts, always in the same order, so that no deadlock can arise.
+                SELECT id, balance FROM accounts
+                WHERE id IN (:source, :target)
+                ORDER BY id
+                FOR UPDATE
+              ), entry AS (
+                -- Record the transfer. If an earlier attempt did, the ID is there, and the whole
+                -- statement fails. If an account is missing, or both are the same, nothing is
+                -- recorded. The amount, balance >> 1, is half of the source's balance as an
+                -- integer. On CockroachDB, balance / 2 would be a DECIMAL.
+                INSERT INTO transfers (id, source, target, amount, created_at)
+                SELECT :id, source.id, target.id, source.balance >> 1, now()
+                FROM pair AS source, pair AS target
+                WHERE source.id = :source AND target.id = :target AND source.id <> target.id
+                RETURNING amount
+              )
+              -- Move the money if the transfer was recorded. Both accounts return the amount.
+              UPDATE accounts
+              SET balance = balance + CASE accounts.id WHEN :source THEN -amount ELSE amount END
+              FROM entry
+              WHERE accounts.id IN (:source, :target)
               RETURNING amount
-            )
-            -- Move the money if the transfer was recorded just now. Otherwise entry is empty, and
-            -- nothing is updated. Both accounts return the amount.
-            UPDATE accounts
-            SET balance = balance + CASE accounts.id WHEN :source THEN -amount ELSE amount END
-            FROM entry
-            WHERE accounts.id IN (:source, :target)
-            RETURNING amount
-            """)
-        .bind("id", id)
-        .bind("source", source)
-        .bind("target", target)
-        .mapTo(Long.class)
-        .findFirst()
-        // No row: an earlier attempt recorded the transfer, or an account is missing.
-        .or(() -> recordedAmount(handle, id, source, target))
-        .orElseThrow(
-            () -> new IllegalStateException("an account is missing, or the ID is in use: " + id));
+              """)
+          .bind("id", id)
+          .bind("source", source)
+          .bind("target", target)
+          .mapTo(Long.class)
+          .findFirst()
+          .orElseThrow(() -> new IllegalStateException("no two accounts with these IDs"));
+    } catch (JdbiException e) {
+      // 23505: the ledger has the ID, because an earlier attempt was committed.
+      if (sqlState(e).equals("23505")) {
+        return recordedAmount(handle, id, source, target);
+      }
+      throw e;
+    }
   }
 
-  /** The amount of a transfer that an earlier attempt committed, although its answer was lost. */
-  private static Optional<Long> recordedAmount(Handle handle, UUID id, long source, long target) {
+  /** The amount of a transfer that was committed, although its answer was lost. */
+  private static long recordedAmount(Handle handle, UUID id, long source, long target) {
     return handle
         .select(
             "SELECT amount FROM transfers WHERE id = ? AND source = ? AND target = ?",
@@ -306,7 +310,8 @@ public final class BankSecure implements Callable<Integer> {
             source,
             target)
         .mapTo(Long.class)
-        .findOne();
+        .findOne()
+        .orElseThrow(() -> new IllegalStateException("the ID is another transfer's: " + id));
   }
 
   // ---- Retry ----

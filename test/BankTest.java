@@ -2,7 +2,7 @@
 //DESCRIPTION Runs all tests, or those of the classes (Class) and methods (Class#method) named
 //JAVA 17+
 //COMPILE_OPTIONS -encoding UTF-8
-//JAVA_OPTIONS -XX:+UseSerialGC
+//JAVA_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 //DEPS org.junit.platform:junit-platform-console-standalone:6.1.3
 //SOURCES ../BankBasic.java
 //SOURCES ../BankInsecure.java

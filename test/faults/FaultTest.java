@@ -50,11 +50,11 @@ class FaultTest extends EachServer {
             proxy.when(TRANSFER).everyNth(12).answerErrorAfterServer("58C01", "unavailable"),
             proxy.when(TRANSFER).everyNth(13).answerErrorAfterServer("XXUUU", "unavailable"),
             proxy.when(TRANSFER).everyNth(14).answerErrorAfterServer("57P01", "shutdown"));
-    clients[0].transfer(100);
+    clients[0].transfer(150);
     faults.forEach(fault -> assertTrue(fault.injected() >= 5, fault.injected() + " times"));
     int injected = faults.stream().mapToInt(FaultProxy.Fault::injected).sum();
     assertEquals(injected, clients[0].retries().size());
-    assertExact(100, clients);
+    assertExact(150, clients);
   }
 
   @Test

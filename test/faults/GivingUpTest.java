@@ -201,7 +201,7 @@ class GivingUpTest extends EachServer {
   @Test
   void eachConnectionThatIsReplacedIsClosed() throws Exception {
     open(LATE);
-    proxy.when(TRANSFER).first(5).answerErrorAfterServer("40003", "result is ambiguous");
+    proxy.when(TRANSFER).first(5).answerError("40003", "result is ambiguous");
     transfer();
     assertEquals(5, retries.size());
     Watch.await(() -> proxy.openConnections() == 1);

@@ -14,11 +14,7 @@ record FakeServer(ServerSocket socket, Thread acceptor) implements AutoCloseable
 
   /** Opens one at any free port of localhost. */
   static FakeServer open(Behavior behavior) throws IOException {
-    return open(InetAddress.getLoopbackAddress(), behavior);
-  }
-
-  private static FakeServer open(InetAddress address, Behavior behavior) throws IOException {
-    ServerSocket socket = new ServerSocket(0, 1024, address);
+    ServerSocket socket = new ServerSocket(0, 1024, InetAddress.getLoopbackAddress());
     Thread acceptor =
         inBackground(
             () -> {
@@ -28,17 +24,6 @@ record FakeServer(ServerSocket socket, Thread acceptor) implements AutoCloseable
               }
             });
     return new FakeServer(socket, acceptor);
-  }
-
-  /** Opens one that passes all on to a port of localhost and back. */
-  static FakeServer to(int port, InetAddress address) throws IOException {
-    return open(
-        address,
-        client -> {
-          Socket server = new Socket(InetAddress.getLoopbackAddress(), port);
-          inBackground(() -> client.getInputStream().transferTo(server.getOutputStream()));
-          server.getInputStream().transferTo(client.getOutputStream());
-        });
   }
 
   /** The port to connect to. */

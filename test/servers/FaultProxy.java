@@ -76,16 +76,12 @@ final class FaultProxy implements AutoCloseable {
       return this;
     }
 
-    /** Holds the request back before it reaches the server, and the answer on its way back. */
-    Fault delay(Duration toServer, Duration toClient) {
+    /** Holds the request back before it reaches the server. */
+    Fault delay(Duration delay) {
       return beforeServer(
           connection -> {
-            ProxiedConnection.pause(toServer);
-            connection.forward(
-                late -> {
-                  ProxiedConnection.pause(toClient);
-                  late.passOn();
-                });
+            ProxiedConnection.pause(delay);
+            connection.forward(null);
           });
     }
 
@@ -117,16 +113,23 @@ final class FaultProxy implements AutoCloseable {
       return afterServer(ProxiedConnection::freeze);
     }
 
-    private Fault afterServer(Action act) {
-      return beforeServer(connection -> connection.forward(act));
+    private Fault beforeServer(Action act) {
+      return with(counting(act));
     }
 
-    private Fault beforeServer(Action act) {
-      action =
-          connection -> {
-            injected.incrementAndGet();
-            act.act(connection);
-          };
+    private Fault afterServer(Action act) {
+      return with(connection -> connection.forward(counting(act)));
+    }
+
+    private Action counting(Action act) {
+      return connection -> {
+        injected.incrementAndGet();
+        act.act(connection);
+      };
+    }
+
+    private Fault with(Action action) {
+      this.action = action;
       faults.add(this);
       return this;
     }
@@ -136,7 +139,7 @@ final class FaultProxy implements AutoCloseable {
           && chooses.test(matches.incrementAndGet());
     }
 
-    /** Returns how many exchanges it has chosen so far. */
+    /** Returns how often it has acted so far. */
     int injected() {
       return injected.get();
     }

@@ -31,12 +31,11 @@ final class ManInTheMiddle extends RecordingServer {
 
   private final Server server;
   private final SSLSocketFactory tls;
-  private final byte[] answerToTls;
+  private final char answerToTls;
   private final AtomicInteger visitors = new AtomicInteger();
   private final AtomicInteger passedOn = new AtomicInteger();
 
-  private ManInTheMiddle(Server server, SSLSocketFactory tls, byte... answerToTls)
-      throws IOException {
+  private ManInTheMiddle(Server server, SSLSocketFactory tls, char answerToTls) throws IOException {
     this.server = server;
     this.tls = tls;
     this.answerToTls = answerToTls;
@@ -44,19 +43,12 @@ final class ManInTheMiddle extends RecordingServer {
 
   /** Takes part in TLS, with this certificate. */
   static ManInTheMiddle showing(Certificates.Leaf certificate, Server server) throws IOException {
-    return interrupting(new byte[0], certificate, server);
-  }
-
-  /** Takes part in TLS, with this certificate, but says something before it begins. */
-  static ManInTheMiddle interrupting(byte[] words, Certificates.Leaf certificate, Server server)
-      throws IOException {
-    byte[] answer = ByteBuffer.allocate(words.length + 1).put((byte) 'S').put(words).array();
-    return new ManInTheMiddle(server, certificate.identity(), answer);
+    return new ManInTheMiddle(server, certificate.identity(), 'S');
   }
 
   /** Claims that the server has no TLS, but would do Kerberos. */
   static ManInTheMiddle withoutTls(Server server) throws IOException {
-    return new ManInTheMiddle(server, null, (byte) 'N');
+    return new ManInTheMiddle(server, null, 'N');
   }
 
   /** How many connections scripts have opened. */

@@ -2,7 +2,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.jdbi.v3.core.Jdbi;
@@ -32,85 +31,22 @@ record Postgres(int port, Path certs, PostgresStandIn server) implements Server 
   }
 
   /** Starts an insecure server with the user maxroach and the database bank. */
-  static Postgres insecure() throws IOException {
-    return builder().start();
+  static Postgres insecure(String... settings) throws IOException {
+    return start(null, List.of("host all all all trust"), List.of(settings));
   }
 
-  /** Starts a server that demands client certificates, with maxroach and bank. */
-  static Postgres secure() throws IOException {
-    return builder().certs(Standard.FOLDER).start();
+  /** Starts one that demands TLS and, unless there are lines for pg_hba.conf, a certificate. */
+  static Postgres secure(String... access) throws IOException {
+    List<String> lines = access.length == 0 ? List.of("hostssl all all all cert") : List.of(access);
+    return start(Standard.FOLDER, lines, PostgresStandIn.tls(Standard.FOLDER, Standard.FOLDER));
   }
 
-  /** Describes a server of another shape. */
-  static Builder builder() {
-    return new Builder();
-  }
-
-  /** What a server is to be like; by default insecure. */
-  static final class Builder {
-    private final List<String> settings = new ArrayList<>();
-    private final List<String> access = new ArrayList<>();
-    private int port;
-    private Path certs;
-    private String password;
-
-    /** Listens on this port, not on any free one. */
-    Builder port(int port) {
-      this.port = port;
-      return this;
-    }
-
-    /** Demands TLS and, by default, a client certificate of those that all servers share. */
-    Builder secure() {
-      return certs(Standard.FOLDER);
-    }
-
-    /** Is secure with the certificates of this folder. */
-    Builder certs(Path folder) {
-      this.certs = folder.toAbsolutePath();
-      return this;
-    }
-
-    /** Lets maxroach in by this password; root still needs a certificate. */
-    Builder password(String password) {
-      this.password = password;
-      return access("hostssl all maxroach all scram-sha-256").access("hostssl all all all cert");
-    }
-
-    /** Is secure and lets everyone in without a client certificate or a password. */
-    Builder withoutClientCertificates() {
-      return access("hostssl all all all trust");
-    }
-
-    /** Adds a line to pg_hba.conf; the first one replaces the default. */
-    Builder access(String line) {
-      access.add(line);
-      return this;
-    }
-
-    /** Adds a setting, as in postgresql.conf. */
-    Builder setting(String name, String value) {
-      settings.add(name + "=" + value);
-      return this;
-    }
-
-    /** Starts the server, with the user maxroach and the database bank. */
-    Postgres start() throws IOException {
-      if (certs != null) {
-        settings.addAll(PostgresStandIn.tls(certs, certs));
-      }
-      if (access.isEmpty()) {
-        access.add(certs == null ? "host all all all trust" : "hostssl all all all cert");
-      }
-      port = port == 0 ? Cluster.freePort() : port;
-      Postgres server = new Postgres(port, certs, new PostgresStandIn(port, access, settings));
-      server.server.start();
-      if (password != null) {
-        String change = "ALTER ROLE maxroach PASSWORD '" + password.replace("'", "''") + "'";
-        server.asSuperuser().useHandle(root -> root.execute(change));
-      }
-      return server;
-    }
+  private static Postgres start(Path certs, List<String> access, List<String> settings)
+      throws IOException {
+    int port = Cluster.freePort();
+    Postgres server = new Postgres(port, certs, new PostgresStandIn(port, access, settings));
+    server.server.start();
+    return server;
   }
 
   @Override

@@ -46,12 +46,10 @@ enum ServerKind {
     return switch (this) {
       case POSTGRESQL_INSECURE -> Postgres.insecure();
       case POSTGRESQL_SECURE ->
-          Postgres.builder()
-              .secure()
-              .access("hostssl all clerk all scram-sha-256")
-              .access("hostssl all client all password")
-              .access("hostssl all all all cert")
-              .start();
+          Postgres.secure(
+              "hostssl all clerk all scram-sha-256",
+              "hostssl all client all password",
+              "hostssl all all all cert");
       default -> {
         Cockroach cockroach = Cockroach.start(isSecure());
         Runtime.getRuntime().addShutdownHook(new Thread(cockroach::close));

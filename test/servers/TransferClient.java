@@ -99,11 +99,6 @@ final class TransferClient implements AutoCloseable {
   /** Transfers under way. */
   record Work(List<Future<?>> ends) {
 
-    /** Whether none of them is done. */
-    boolean isUnderWay() {
-      return ends.stream().noneMatch(Future::isDone);
-    }
-
     /** Waits for all, and fails as the first of them did. */
     void await() throws Exception {
       for (Future<?> end : ends) {

@@ -39,14 +39,6 @@ record Watch(Bank bank) {
     awaitRows("accounts", count);
   }
 
-  /** Waits until so many statements wait for what another one holds locked. */
-  void awaitBlocked(int count) throws InterruptedException {
-    String blocked =
-        "SELECT count(*) FROM pg_stat_activity"
-            + " WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    await(() -> count(blocked) >= count);
-  }
-
   private void awaitRows(String table, int count) throws InterruptedException {
     await(() -> count("SELECT count(*) FROM pg_tables WHERE tablename = '" + table + "'") > 0);
     await(() -> count("SELECT count(*) FROM " + table) >= count);

@@ -43,7 +43,7 @@ class BankLoadAuditTest extends OneServer {
   @Test
   void aKilledServerLosesNoMoneyAndLeavesAGap(@TempDir Path directory) throws Exception {
     Path events = directory.resolve("events");
-    try (Postgres mortal = Postgres.builder().setting("track_commit_timestamp", "on").start()) {
+    try (Postgres mortal = Postgres.insecure("track_commit_timestamp=on")) {
       Bank bank = Watch.bankWithAccounts(mortal, 1_000);
       Map<Long, Long> atFirst = bank.balances();
       String[] arguments = {"--json", "--duration=5s", "--concurrency=4", "--events=" + events};

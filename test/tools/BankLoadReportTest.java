@@ -103,7 +103,7 @@ class BankLoadReportTest extends OneServer {
       CompletableFuture<LoadRun> load =
           LoadRun.begin(bank.urlThrough(proxy.port()), arguments.toArray(String[]::new));
       Watch.of(bank).awaitTransfers(100);
-      proxy.when("INSERT INTO transfers").first(8).delay(Duration.ofSeconds(1), Duration.ZERO);
+      proxy.when("INSERT INTO transfers").first(8).delay(Duration.ofSeconds(1));
       return LoadRun.end(load).assertDone().json();
     }
   }

@@ -121,7 +121,7 @@ class BankLoadTest extends OneServer {
     Bank bank = Watch.bankWithAccounts(server, 1_000);
     LoadRun run;
     try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      proxy.when("INSERT INTO transfers").delay(Duration.ofMillis(20), Duration.ZERO);
+      proxy.when("INSERT INTO transfers").delay(Duration.ofMillis(20));
       run =
           LoadRun.at(
               bank.urlThrough(proxy.port()),
@@ -163,7 +163,7 @@ class BankLoadTest extends OneServer {
       String[] arguments = {"--json", "--rate=20", "--duration=3s", "--concurrency=2"};
       CompletableFuture<LoadRun> run = LoadRun.begin(bank.urlThrough(proxy.port()), arguments);
       Watch.of(bank).awaitTransfers(10);
-      proxy.when("INSERT INTO transfers").first(2).delay(Duration.ofSeconds(1), Duration.ZERO);
+      proxy.when("INSERT INTO transfers").first(2).delay(Duration.ofSeconds(1));
       JsonObject result = LoadRun.end(run).assertDone().json();
       long committed = result.get("transfersCommitted").getAsLong();
       assertEquals(60, committed + result.get("transfersNotBegun").getAsLong());
@@ -181,7 +181,7 @@ class BankLoadTest extends OneServer {
     Bank bank = Watch.bankWithAccounts(server, 1_000);
     String[] arguments = {"--json", "--rate=100", "--duration=1s", "--concurrency=1"};
     try (FaultProxy proxy = FaultProxy.to(server.port())) {
-      proxy.when("INSERT INTO transfers").delay(Duration.ofMillis(100), Duration.ZERO);
+      proxy.when("INSERT INTO transfers").delay(Duration.ofMillis(100));
       JsonObject late = LoadRun.at(bank.urlThrough(proxy.port()), arguments).assertDone().json();
       assertTrue(late.get("transfersCommitted").getAsLong() <= 11, late::toString);
       assertTrue(late.get("transfersNotBegun").getAsLong() >= 85, late::toString);

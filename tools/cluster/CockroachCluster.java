@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 
 /**
@@ -38,6 +39,7 @@ final class CockroachCluster implements Cluster {
   private final boolean onDisk;
   private final List<Node> nodes = new ArrayList<>();
   private final Set<Process> processes = ConcurrentHashMap.newKeySet();
+  private final AtomicInteger commands = new AtomicInteger();
   private final BankBasic.EmbeddedDatabase.RunFolder folder;
   private boolean closed;
 
@@ -197,7 +199,7 @@ final class CockroachCluster implements Cluster {
   String run(List<String> arguments) throws IOException {
     List<String> command = new ArrayList<>(List.of(binary));
     command.addAll(arguments);
-    Path printed = Files.createTempFile(folder.path, "command", ".log");
+    Path printed = folder.path.resolve("command" + commands.incrementAndGet() + ".log");
     Process process = startProcess(command, printed);
     boolean ended =
         process
@@ -207,7 +209,7 @@ final class CockroachCluster implements Cluster {
             .join();
     process.destroyForcibly().onExit().join();
     String text = Files.readString(printed);
-    Files.delete(printed);
+    delete(printed);
     if (!ended || process.exitValue() != 0) {
       throw new StartException("cockroach " + arguments.get(0) + ": " + reason(text), "");
     }
@@ -315,6 +317,13 @@ final class CockroachCluster implements Cluster {
     processes.add(process);
     process.onExit().thenAccept(processes::remove);
     return process;
+  }
+
+  /** Deletes a file, but not while {@link #close} deletes the folder, which would then stay. */
+  private synchronized void delete(Path file) throws IOException {
+    if (!closed) {
+      Files.delete(file);
+    }
   }
 
   private Path log(Node node) {

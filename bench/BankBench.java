@@ -143,8 +143,8 @@ public final class BankBench implements Callable<Integer> {
       for (Entry entry : entries(kind)) {
         contenders.add(new ContenderProcess(entry, database, setting, seconds()));
       }
-      // Java compiles while it runs, so the first two rounds do not count.
-      for (int round = quick ? 1 : -1; round <= rounds(); round++) {
+      // Java compiles while it runs, so the first round does not count.
+      for (int round = quick ? 1 : 0; round <= rounds(); round++) {
         for (ContenderProcess contender : contenders) {
           Run run = contender.run(round);
           System.err.printf("round %d, %s%n", round, Results.line(run));

@@ -77,7 +77,10 @@ final class Pooler implements AutoCloseable {
     handles.forEach(Handle::begin);
     List<String> answers =
         handles.stream().map(handle -> handle.select(question).mapTo(String.class).one()).toList();
-    handles.forEach(Handle::close);
+    for (Handle handle : handles) {
+      handle.rollback();
+      handle.close();
+    }
     return answers;
   }
 

@@ -200,8 +200,9 @@ final class Results {
 
     The contenders run one after the other, round by round, in random order, each in a process that
     stays. One round comes first and does not count, because Java compiles while it runs. Each run has
-    new tables, and begins with a second that does not count. A figure is the median of the rounds, with the smallest and the largest in parentheses. "BankInsecure's ratio" is
-    BankInsecure's rate divided by this contender's in the same round. Times and counts are for each
+    new tables, and begins with a second that does not count. A figure is the median of the rounds,
+    with the smallest and the largest in parentheses. "BankInsecure's ratio" is BankInsecure's rate
+    divided by this contender's in the same round. Times and counts are for each
     transfer. The server's CPU time includes what it does by itself. A failed attempt was rolled
     back because of a conflict, and made again. CockroachDB keeps its data in memory, and PostgreSQL
     runs with fsync off. Clients, proxy and servers share the machine. The latency is between clients

@@ -139,7 +139,7 @@ public final class BankTest {
         .build();
   }
 
-  /** Tells each failure and skip as it happens, the time of each class, and the sums. */
+  /** Prints each failure and skip as it happens, the time of each class, and the sums. */
   private static final class Report implements TestExecutionListener {
     // A test may run a script in this program, and then System.out is the script's.
     private final PrintStream out = System.out;

@@ -58,7 +58,7 @@ class CommandLineTest {
     ErrorForm.assertNoPassword(result);
   }
 
-  /** The arguments are apart by a blank. */
+  /** A blank separates the arguments. */
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
@@ -78,14 +78,14 @@ class CommandLineTest {
     StringWriter said = new StringWriter();
     int status =
         new CommandLine(new BankInsecure())
-            .setParameterExceptionHandler((e, given) -> tell(said, BankInsecure.problem(e)))
-            .setExecutionExceptionHandler((e, command, parsed) -> tell(said, e.getMessage()))
+            .setParameterExceptionHandler((e, given) -> report(said, BankInsecure.problem(e)))
+            .setExecutionExceptionHandler((e, command, parsed) -> report(said, e.getMessage()))
             .execute(arguments.split(" "));
     assertEquals(problem, said.toString());
     assertEquals(2, status);
   }
 
-  private static int tell(StringWriter said, String problem) {
+  private static int report(StringWriter said, String problem) {
     said.append(problem);
     return 2;
   }

@@ -143,7 +143,7 @@ final class Script {
     List<String> command = new ArrayList<>();
     command.add(System.getProperty("java.home") + "/bin/java");
     command.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
-    // The run that writes the archive would tell of each class that it must leave out.
+    // The run that writes the archive would warn of each class that it leaves out.
     command.add(CLASSES == null ? "-Xlog:disable" : "-XX:SharedArchiveFile=" + CLASSES);
     command.add("-Duser.home=" + homeDirectory);
     command.add("-Djava.io.tmpdir=" + System.getProperty("java.io.tmpdir"));

@@ -163,7 +163,7 @@ class PagesTest {
     return Set.of(states.split("\\|"));
   }
 
-  /** Docker would let in everybody at a port without an address. */
+  /** At a port without an address, Docker accepts connections from every machine. */
   @Test
   void onlyThisMachineConnectsToTheNodesOfCompose() throws IOException {
     List<String> ports = groups("ports: +(.*)", Project.read("examples/compose.yaml"));
@@ -199,7 +199,7 @@ class PagesTest {
     int clusters = 0;
     for (CommandBlock block : blocks) {
       if (block.script().matches("\\./jbangw BankBasic\\.java\n|jbang bank-chaos\n")) {
-        // These bring their own.
+        // These start a database of their own.
         once.merge(block.script(), block, CommandBlock::and);
       } else if (!PageReader.startsCluster(block)) {
         once.merge(clusters + block.script(), block, CommandBlock::and);

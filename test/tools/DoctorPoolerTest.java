@@ -35,7 +35,7 @@ class DoctorPoolerTest {
     diagnose(OPTIONS, Server.freePort(), "bank").assertBroken("login", "", "has none behind it");
   }
 
-  /** Diagnoses a new PgBouncer with this line, which lets everyone in, in front of that port. */
+  /** Diagnoses a new PgBouncer with this line, which accepts every user, in front of that port. */
   private DoctorStage.Run diagnose(String line, int behind, String database) throws Exception {
     int port = Server.freePort();
     Path settings =

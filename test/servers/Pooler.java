@@ -9,22 +9,30 @@ import java.util.stream.Stream;
 import org.jdbi.v3.core.Handle;
 import org.jdbi.v3.core.Jdbi;
 
-/** A PgBouncer that gives each transaction any of a few connections to a bank. */
+/** A PgBouncer in front of a bank, which accepts every user. */
 final class Pooler implements AutoCloseable {
 
   /** How many connections it has to the bank. */
-  static final int CONNECTIONS = 3;
+  private static final int CONNECTIONS = 3;
+
+  private static final String TRANSACTION_POOLING =
+      """
+      pool_mode = transaction
+      default_pool_size = %d
+      ignore_startup_parameters = extra_float_digits, options
+      """
+          .formatted(CONNECTIONS);
 
   private final Bank bank;
   private final int port;
   private final TemporaryDirectory directory;
   private final Process process;
 
-  private Pooler(Bank bank) throws IOException {
+  private Pooler(Bank bank, int serverPort, String settings) throws IOException {
     this.bank = bank;
     this.port = Server.freePort();
     this.directory = TemporaryDirectory.create("pooler-");
-    String settings =
+    String all =
         """
         [databases]
         * = host=localhost port=%d user=maxroach
@@ -33,12 +41,10 @@ final class Pooler implements AutoCloseable {
         listen_port = %d
         unix_socket_dir =
         auth_type = any
-        pool_mode = transaction
-        default_pool_size = %d
-        ignore_startup_parameters = extra_float_digits, options
+        %s
         """
-            .formatted(bank.server().port(), port, CONNECTIONS);
-    Path file = Files.writeString(directory.path().resolve("pgbouncer.ini"), settings);
+            .formatted(serverPort, port, settings);
+    Path file = Files.writeString(directory.path().resolve("pgbouncer.ini"), all);
     List<String> command = new ArrayList<>(List.of("/usr/sbin/pgbouncer", "-q", "" + file));
     if (System.getProperty("user.name").equals("root")) {
       // It reads its settings before it becomes another user.
@@ -56,9 +62,15 @@ final class Pooler implements AutoCloseable {
     return Files.isExecutable(Path.of("/usr/sbin/pgbouncer"));
   }
 
-  /** Starts one for this bank and returns once it listens. */
+  /** Starts one that gives each transaction any of a few connections to this bank. */
   static Pooler to(Bank bank) throws IOException, InterruptedException {
-    Pooler pooler = new Pooler(bank);
+    return to(bank, bank.server().port(), TRANSACTION_POOLING);
+  }
+
+  /** Starts one with these settings, for a server on this port, and returns once it listens. */
+  static Pooler to(Bank bank, int serverPort, String settings)
+      throws IOException, InterruptedException {
+    Pooler pooler = new Pooler(bank, serverPort, settings);
     Watch.await(pooler::listens);
     return pooler;
   }
